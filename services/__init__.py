@@ -1,0 +1,1 @@
+"""The three services and the one command over them."""

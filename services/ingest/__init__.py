@@ -1,0 +1,1 @@
+"""Ingest: brings registrations, rosters, config and school time into the streams."""

@@ -1,0 +1,1 @@
+"""Notify: turns case steps into messages to the right adults, each told once."""

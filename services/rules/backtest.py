@@ -1,0 +1,52 @@
+"""The same fold over recorded events, without any server: what would have been signalled, when."""
+
+from collections.abc import Iterable, Iterator
+
+from services.rules.partition import Partition
+from shared.calendar import SchoolCalendar
+from shared.config import version_of
+from shared.events import (
+    AttendanceBatch,
+    AttendanceEvent,
+    CalendarChanged,
+    CaseStep,
+    Fact,
+    RulebookChanged,
+)
+from shared.rulebook import Rulebook
+
+BACKTEST = "backtest"
+_BATCH = 100
+
+
+def backtest(
+    facts: Iterable[AttendanceEvent | Fact], rulebook: Rulebook, calendar: SchoolCalendar
+) -> Iterator[CaseStep]:
+    """The steps that `facts`, in stream order with their day closes, lead to."""
+    partition = Partition()
+    in_force: list[Fact] = [
+        CalendarChanged(version=version_of(calendar), content=calendar.model_dump(mode="json")),
+        RulebookChanged(version=version_of(rulebook), content=rulebook.model_dump(mode="json")),
+    ]
+    entries = enumerate((fact for part in (in_force, _batched(facts)) for fact in part), start=1)
+    for number, fact in entries:
+        for message in partition.fold((number, 0), fact):
+            if isinstance(message, CaseStep):
+                yield message
+
+
+def _batched(facts: Iterable[AttendanceEvent | Fact]) -> Iterator[Fact]:
+    """Registrations in batches, other facts in their places."""
+    waiting: list[AttendanceEvent] = []
+    for fact in facts:
+        if isinstance(fact, AttendanceEvent):
+            waiting.append(fact)
+            if len(waiting) < _BATCH:
+                continue
+        if waiting:
+            yield AttendanceBatch.model_construct(source=BACKTEST, history=True, events=waiting)
+            waiting = []
+        if not isinstance(fact, AttendanceEvent):
+            yield fact
+    if waiting:
+        yield AttendanceBatch.model_construct(source=BACKTEST, history=True, events=waiting)

@@ -1,0 +1,76 @@
+"""Reading streams by id: one owner, in order, nothing hidden.
+
+Consumer groups bring nothing to a single owner and break order on recovery, so a FastStream
+batch subscriber reads by id from where the owner says. Raw entries are handed over as they
+stand: FastStream's own parsing hides a whole batch behind one undecodable entry, and what it
+does with a handler's error (log it, read on) would lose the batch.
+See docs/decisions/0004-partitions-one-owner-reading-by-id.md.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from faststream import AckPolicy
+from faststream.redis import RedisBroker, StreamSub
+from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from shared.streams import BODY
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One stream entry as it stands; `body` is None when it carries no message field."""
+
+    id: str
+    body: bytes | None
+
+
+Handler = Callable[[Sequence[Entry]], Awaitable[None]]
+
+
+def make_broker(url: str, subscribers: int) -> RedisBroker:
+    """A broker with a connection for each of its subscribers and some to spare."""
+    return RedisBroker(url, apply_types=False, max_connections=subscribers + 20)
+
+
+def make_client(url: str) -> Redis:
+    """A client whose calls are sent once: a silent second sending would write twice."""
+    return Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+
+
+async def follow(
+    broker: RedisBroker, stream: str, after: str, handler: Handler, max_entries: int
+) -> Any:
+    """Start a subscriber that hands `handler` all entries of `stream` after the id `after`.
+
+    Returns the subscriber; stop it with `await subscriber.stop()`. `handler` must not raise:
+    FastStream would log the error and go on with the next batch.
+    """
+    subscriber = broker.subscriber(
+        stream=StreamSub(
+            stream, batch=True, last_id=after, max_records=max_entries, polling_interval=1000
+        ),
+        ack_policy=AckPolicy.MANUAL,
+        parser=_as_it_stands,
+        decoder=_entries,
+        persistent=False,
+    )
+    subscriber(handler)
+    await subscriber.start()
+    return subscriber
+
+
+async def _as_it_stands(raw: Any) -> RedisBatchStreamMessage:
+    return RedisBatchStreamMessage(raw_message=raw, body=raw, consumer=FAKE_CONSUMER, group=None)
+
+
+async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
+    raw = message.raw_message
+    return [
+        Entry(entry_id.decode(), fields.get(BODY))
+        for entry_id, fields in zip(raw["message_ids"], raw["data"], strict=True)
+    ]

@@ -1,0 +1,195 @@
+"""School days: which dates count, and where a window of them begins and ends.
+
+Windows, deadlines and horizons are all spans of school days; no other module steps through
+dates. The content comes from `calendar.yaml` and travels whole in `CalendarChanged`.
+"""
+
+from bisect import bisect_left, bisect_right
+from contextlib import suppress
+from datetime import date, datetime, time, timedelta
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from shared.config import ConfigPart
+
+
+def _clock_time(value: object) -> object:
+    if isinstance(value, str) and ":" in value:
+        with suppress(ValueError):
+            return time.fromisoformat(value)
+    if isinstance(value, time):
+        return value
+    raise ValueError(f'met {value!r}; wanted a time such as "17:00", in quotes')
+
+
+ClockTime = Annotated[time, BeforeValidator(_clock_time)]
+
+
+class Span(ConfigPart):
+    """Dates from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Span":
+        if self.last < self.first:
+            raise ValueError(f"ends on {self.last}, before it begins on {self.first}")
+        return self
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+
+class DaysOff(Span):
+    """A break or a study day: no school for pupils."""
+
+    why: str = ""
+
+
+class SchoolYear(ConfigPart):
+    """The terms of one school year and the days off in them."""
+
+    terms: tuple[Span, ...] = Field(min_length=1)
+    days_off: tuple[DaysOff, ...] = ()
+
+    @field_validator("terms")
+    @classmethod
+    def _terms_in_order(cls, terms: tuple[Span, ...]) -> tuple[Span, ...]:
+        for earlier, later in pairwise(terms):
+            if later.first <= earlier.last:
+                raise ValueError(
+                    f"the term from {later.first} begins before the one to {earlier.last} ends"
+                )
+        return terms
+
+    @cached_property
+    def school_days(self) -> tuple[date, ...]:
+        return tuple(
+            day
+            for term in self.terms
+            for day in (
+                term.first + timedelta(days=n) for n in range((term.last - term.first).days + 1)
+            )
+            if day.weekday() < 5 and not any(day in off for off in self.days_off)
+        )
+
+
+class SchoolCalendar(ConfigPart):
+    """`calendar.yaml`: school days are Monday to Friday within a term and not off."""
+
+    timezone: str = "Europe/Stockholm"
+    day_close: ClockTime = Field(default=time(17), description="Local time at which a day closes.")
+    school_years: tuple[SchoolYear, ...] = Field(min_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"no time zone is called {name!r}; wanted one such as Europe/Stockholm"
+            ) from error
+        return name
+
+    @field_validator("school_years")
+    @classmethod
+    def _years_in_order(cls, years: tuple[SchoolYear, ...]) -> tuple[SchoolYear, ...]:
+        for year in years:
+            if not year.school_days:
+                raise ValueError(f"the school year from {year.terms[0].first} has no school day")
+        for earlier, later in pairwise(years):
+            if later.terms[0].first <= earlier.terms[-1].last:
+                raise ValueError(
+                    f"the school year from {later.terms[0].first} begins before "
+                    f"the one to {earlier.terms[-1].last} ends"
+                )
+        return years
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @cached_property
+    def school_days(self) -> tuple[date, ...]:
+        """Every school day of every school year, in order."""
+        return tuple(day for year in self.school_years for day in year.school_days)
+
+    @cached_property
+    def _days(self) -> frozenset[date]:
+        return frozenset(self.school_days)
+
+    @cached_property
+    def _year_starts(self) -> tuple[date, ...]:
+        return tuple(year.school_days[0] for year in self.school_years)
+
+    @cached_property
+    def _year_ends(self) -> frozenset[date]:
+        return frozenset(year.school_days[-1] for year in self.school_years)
+
+    @cached_property
+    def _windows(self) -> dict[tuple[date, int | None], tuple[date, ...]]:
+        return {}
+
+    def is_school_day(self, day: date) -> bool:
+        return day in self._days
+
+    def ends_school_year(self, day: date) -> bool:
+        """Is `day` the last school day of its school year?"""
+        return day in self._year_ends
+
+    def year_start(self, day: date) -> date | None:
+        """The first school day of the school year that `day` is in or after; None before all."""
+        position = bisect_right(self._year_starts, day)
+        return self._year_starts[position - 1] if position else None
+
+    def window(self, as_of: date, days: int | None = None) -> tuple[date, ...]:
+        """The last `days` school days up to `as_of`, never before the school year's first day.
+
+        `days=None` is the whole school year so far. Empty before the first school year.
+        """
+        key = (as_of, days)
+        found = self._windows.get(key)
+        if found is None:
+            end = bisect_right(self.school_days, as_of)
+            start = self.year_start(as_of)
+            begin = end if start is None else bisect_left(self.school_days, start)
+            if days is not None:
+                begin = max(begin, end - days)
+            found = self._windows[key] = self.school_days[begin:end]
+        return found
+
+    def distance(self, day: date, later: date) -> int:
+        """School days after `day` up to and including `later`; 0 when there is none."""
+        return max(0, bisect_right(self.school_days, later) - bisect_right(self.school_days, day))
+
+    def horizon(self, closed: date, days: int) -> date | None:
+        """The oldest date at most `days` school days before `closed`; None: no date is older."""
+        position = bisect_right(self.school_days, closed) - 1 - days
+        return self.school_days[position] if position >= 0 else None
+
+    def between(self, first: date, last: date) -> tuple[date, ...]:
+        """The school days from `first` to `last`, both included."""
+        return self.school_days[
+            bisect_left(self.school_days, first) : bisect_right(self.school_days, last)
+        ]
+
+    @cached_property
+    def _dates(self) -> dict[datetime, date]:
+        return {}
+
+    def local_date(self, at: datetime) -> date:
+        """The local date of an instant; a lesson belongs to the one on which it starts."""
+        found = self._dates.get(at)
+        if found is None:
+            found = self._dates[at] = at.astimezone(self.zone).date()
+        return found
+
+    def closes_at(self, day: date) -> datetime:
+        """The instant at which `day` closes."""
+        return datetime.combine(day, self.day_close, self.zone)

@@ -1,0 +1,194 @@
+"""Files that people edit: YAML in, a checked value out, or problems with their lines.
+
+A coordinator who mistypes a key at four in the afternoon needs the line, what was met and
+what was wanted. PyYAML gives the nodes with their marks, pydantic the checks; this module
+only joins a pydantic location to the line it came from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import PydanticCustomError, to_json
+
+Location = tuple[int | str, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class ConfigPart(BaseModel):
+    """A part of a config file: frozen, and an unknown key is an error that names the known ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_known_keys(cls, data: object) -> object:
+        if isinstance(data, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in data:
+                if key not in known:
+                    near = get_close_matches(str(key), known, 1)
+                    raise PydanticCustomError(
+                        "unknown_key",
+                        "unknown key {key}; wanted one of {known}{hint}",
+                        {
+                            "key": repr(key),
+                            "known": ", ".join(known),
+                            "hint": f" (did you mean {near[0]}?)" if near else "",
+                            "at": key,
+                        },
+                    )
+        return data
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a file, at a line counted from 1."""
+
+    file: str
+    line: int
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}"
+        return f"{place}: {self.where}: {self.what}" if self.where else f"{place}: {self.what}"
+
+
+class ConfigError(ValueError):
+    """A config file that can't be used, with every problem found in it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(map(str, problems)))
+        self.problems = problems
+
+
+def read_config(path: Path, model: type[Model]) -> Model:
+    """Read and check one YAML file; raise `ConfigError` with file, line, met and wanted."""
+    name = str(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([Problem(name, 1, "", "there is no such file")]) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(name, 1, "", f"cannot be read as UTF-8: {error}")]) from error
+    return parse_config(text, model, name)
+
+
+def parse_config(text: str, model: type[Model], name: str) -> Model:
+    """Check YAML `text` as `model`; `name` is the file that problems are told of."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = (error.problem_mark.line + 1) if error.problem_mark else 1
+        raise ConfigError([Problem(name, line, "", f"is no YAML: {error.problem}")]) from error
+    if node is None:
+        raise ConfigError([Problem(name, 1, "", "is empty")])
+    lines: dict[Location, int] = {}
+    problems: list[Problem] = []
+    data = _plain(node, (), lines, problems, name)
+    if problems:
+        raise ConfigError(problems)
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise ConfigError([_problem(name, lines, each) for each in error.errors()]) from None
+
+
+def version_of(content: BaseModel) -> str:
+    """Names a config's content: 12 hexadecimal digits of the digest of its canonical JSON."""
+    canonical = to_json(content.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    return sha256(canonical).hexdigest()[:12]
+
+
+def _plain(
+    node: yaml.Node,
+    at: Location,
+    lines: dict[Location, int],
+    problems: list[Problem],
+    name: str,
+) -> Any:
+    """The node's plain value; fills `lines`. Numbers with a point become exact decimals."""
+    lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        result: dict[Any, Any] = {}
+        for key_node, value_node in node.value:
+            key = _scalar(key_node)
+            here = (*at, key)
+            if key in result:
+                line = key_node.start_mark.line + 1
+                first = lines[here]
+                problems.append(
+                    Problem(name, line, _words(at), f"{key!r} stands twice, first in line {first}")
+                )
+            lines[here] = key_node.start_mark.line + 1
+            result[key] = _plain(value_node, here, lines, problems, name)
+        return result
+    if isinstance(node, yaml.SequenceNode):
+        return [_plain(item, (*at, n), lines, problems, name) for n, item in enumerate(node.value)]
+    return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> Any:
+    if node.tag == "tag:yaml.org,2002:float":
+        try:
+            return Decimal(node.value.replace("_", ""))
+        except ArithmeticError:
+            return node.value
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node, deep=True)
+    finally:
+        loader.dispose()
+
+
+def _problem(name: str, lines: dict[Location, int], error: Any) -> Problem:
+    location: Location = error["loc"]
+    context = error.get("ctx") or {}
+    if "at" in context:
+        location = (*location, context["at"])
+    # pydantic names union members and validators in its locations; the nearest known one is meant.
+    known = _known(location, lines)
+    what = error["msg"].removeprefix("Value error, ")
+    if error["type"] in _SIMPLE:
+        what = f"met {error['input']!r}; {_SIMPLE[error['type']]}"
+    elif "at" not in context and error["type"] not in {"value_error", "missing"}:
+        what = f"met {error['input']!r}; {what[0].lower()}{what[1:]}"
+    elif error["type"] == "missing":
+        what = "is missing and must be given"
+    return Problem(name, lines[known], _words(location), what)
+
+
+_SIMPLE = {
+    "int_parsing": "wanted a whole number",
+    "decimal_parsing": "wanted a number",
+    "string_type": "wanted text",
+    "list_type": "wanted a list",
+    "tuple_type": "wanted a list",
+    "dict_type": "wanted keys with values",
+    "model_type": "wanted keys with values",
+    "bool_parsing": "wanted true or false",
+}
+
+
+def _known(location: Location, lines: dict[Location, int]) -> Location:
+    """The longest beginning of `location`, less what pydantic put in, that has a line."""
+    at: Location = ()
+    for part in location:
+        candidates = ((*at, part), (*at, _number(part)))
+        at = next((candidate for candidate in candidates if candidate in lines), at)
+    return at
+
+
+def _number(part: int | str) -> int | str:
+    return int(part) if isinstance(part, str) and part.isdigit() else part
+
+
+def _words(location: Location) -> str:
+    return ".".join(str(part) for part in location if part != "[key]")

@@ -1,0 +1,74 @@
+"""Every metric, in one place: this page is the reference. No label ever names a pupil."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+REGISTRATIONS = Counter(
+    "narvara_registrations_total",
+    "Registrations folded, by what became of them: accepted, duplicate (known already), "
+    "superseded (a newer one was known), expired (more than 60 school days old).",
+    ["outcome"],
+)
+DAY_OFF_LESSONS = Counter(
+    "narvara_day_off_lessons_total",
+    "Accepted registrations of lessons on a day that is no school day; they lie in no window.",
+)
+DAY_CLOSES = Counter(
+    "narvara_day_closes_total",
+    "Day closes met, by what became of them: judged, or ignored (not later than the newest, "
+    "or no school day).",
+    ["outcome"],
+)
+STEPS = Counter(
+    "narvara_case_steps_total",
+    "Case steps written, by rule, kind (opened, raised, retracted, cleared) and level.",
+    ["rule", "kind", "level"],
+)
+NOT_ENOUGH_DATA = Counter(
+    "narvara_not_enough_data_total",
+    "Pupil-days on which a rule could not speak for want of data, by rule.",
+    ["rule"],
+)
+QUARANTINED = Counter(
+    "narvara_quarantined_total",
+    "What was refused and kept with its reason, by where it was met: import or stream.",
+    ["where"],
+)
+FOLD_SECONDS = Histogram(
+    "narvara_fold_seconds",
+    "Seconds of folding per batch of stream entries.",
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
+)
+CHECKPOINT_SECONDS = Histogram(
+    "narvara_checkpoint_seconds",
+    "Seconds of writing changed pupils and moving the checkpoint.",
+    buckets=(0.001, 0.005, 0.02, 0.1, 0.5, 2, 10),
+)
+PARTITIONS_OWNED = Gauge("narvara_partitions_owned", "Partitions whose lease this process holds.")
+PUPILS = Gauge("narvara_pupils", "Pupils held in memory.")
+RULEBOOK_INFO = Gauge(
+    "narvara_rulebook_info",
+    "1 for the newest rulebook this process knows, by version.",
+    ["version"],
+)
+CONFIG_RELOAD_OK = Gauge(
+    "narvara_config_last_reload_successful",
+    "1 when the newest content of a config file is in use, 0 when the last good one is kept.",
+    ["file"],
+)
+SCHOOL_TIME = Gauge(
+    "narvara_school_time_seconds", "School time last sent into the streams, as a Unix time."
+)
+CLOSES_SENT = Counter("narvara_day_closes_sent_total", "Day closes put into the streams.")
+MESSAGES = Counter(
+    "narvara_messages_total",
+    "Messages by channel and outcome: sent, retried (a transient failure) or dead (given up).",
+    ["channel", "outcome"],
+)
+STEPS_ROUTED = Counter(
+    "narvara_steps_routed_total",
+    "Case steps by what was decided: immediate, digest, shown (told to nobody), history, "
+    "or fallback (no reachable recipient: EHT's inbox).",
+    ["decision"],
+)
+OUTBOX = Gauge("narvara_outbox_messages", "Messages that wait for sending or for a retry.")
+DEAD_LETTERS = Gauge("narvara_dead_letters", "Messages given up and kept for replay.")
