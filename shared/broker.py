@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from shared.streams import BODY
+from shared.streams import BODY, LAYOUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,11 @@ def make_broker(url: str, subscribers: int) -> RedisBroker:
 def make_client(url: str) -> Redis:
     """A client whose calls are sent once: a silent second sending would write twice."""
     return Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+
+
+def text(value: bytes | str) -> str:
+    """What the server answered, as text; the clients here get bytes."""
+    return value.decode() if isinstance(value, bytes) else value
 
 
 async def follow(
@@ -74,3 +79,18 @@ async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
         Entry(entry_id.decode(), fields.get(BODY))
         for entry_id, fields in zip(raw["message_ids"], raw["data"], strict=True)
     ]
+
+
+class LayoutError(RuntimeError):
+    """The server's data is laid out in another number of partitions than the setting says."""
+
+
+async def check_layout(client: Redis, partitions: int) -> None:
+    """Store the partition count at first start; refuse another one later."""
+    await client.set(LAYOUT, partitions, nx=True)
+    stored = int(await client.get(LAYOUT) or 0)
+    if stored != partitions:
+        raise LayoutError(
+            f"the server's data lies in {stored} partitions, NARVARA_PARTITIONS says {partitions}; "
+            f"set it to {stored}, or start on an empty server"
+        )

@@ -1,0 +1,270 @@
+"""The rules service, wired: owns partitions, folds their streams, writes steps and checkpoints."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+
+from faststream.redis import RedisBroker
+from pydantic import ValidationError
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from services.rules.partition import Partition, restore
+from services.rules.settings import Settings
+from services.rules.store import NOTHING, SLICE, PartitionStore
+from shared import metrics, streams
+from shared.broker import Entry, check_layout, follow, make_broker, make_client
+from shared.events import FACT, AttendanceBatch, CaseMessage, CaseStep, Fact, RulebookChanged
+from shared.lease import Lease
+from shared.streams import entry_order
+from shared.telemetry import Lifeline, note, service_app
+
+MAX_ENTRIES = 100
+"""Entries taken from a stream at once: up to 10,000 registrations, a tenth of a second's fold."""
+
+_YIELD_SECONDS = 0.1
+_REFUSED_SHARE = 0.5
+_REFUSED_WINDOW = 1000
+
+
+class ServerBehindError(RuntimeError):
+    """The server has lost writes that it had answered, as after a failover; reload from it."""
+
+
+class TooManyRefusedError(RuntimeError):
+    """More entries can't be read than can: something is wrong with what is sent."""
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The service, wired; nothing is read or opened before it is served."""
+    settings = settings or Settings()
+    lifeline = Lifeline()
+    owners: list[Owner] = []
+    lifeline.ready = lambda: bool(owners) and all(owner.following for owner in owners)
+
+    @asynccontextmanager
+    async def running() -> AsyncIterator[None]:
+        owned = settings.owned
+        broker = make_broker(settings.url, len(owned))
+        client = make_client(settings.url)
+        try:
+            await check_layout(client, settings.partitions)
+            await broker.start()
+            owners.extend(Owner(each, settings, broker, client, lifeline) for each in owned)
+            tasks = [asyncio.create_task(owner.run()) for owner in owners]
+            yield
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for owner in owners:
+                await owner.stop()
+        finally:
+            await broker.stop()
+            await client.aclose()
+
+    return service_app(lifeline, running)
+
+
+class Owner:
+    """One partition in this process: waits for its lease, then folds until it is stopped."""
+
+    def __init__(
+        self,
+        number: int,
+        settings: Settings,
+        broker: RedisBroker,
+        client: Redis,
+        lifeline: Lifeline,
+    ) -> None:
+        self.number = number
+        self.following = False
+        self._settings = settings
+        self._broker = broker
+        self._lifeline = lifeline
+        self._lease = Lease(client, streams.lease(number), settings.lease_seconds)
+        self._store = PartitionStore(client, number, self._lease)
+        self._partition = Partition()
+        self._subscriber: object | None = None
+        self._lock = asyncio.Lock()  # around fold, steps and checkpoint
+        self._stopping = False
+        self._folded = self._checkpoint = self._position = NOTHING
+        self._events_since = 0
+        self._checkpointed_at = self._fed_at = 0.0
+        self._read = self._refused = 0
+
+    async def run(self) -> None:
+        """Own the partition until cancelled; anything that escapes ends the service."""
+        try:
+            await self._lease.acquire()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_lease())
+                await self._load()
+                tasks.create_task(self._keep_checkpoints())
+        except* Exception as errors:  # noqa: BLE001 - whatever it is, the service must end
+            self._lifeline.fail(errors.exceptions[0])
+
+    async def stop(self) -> None:
+        """Stop reading, write what changed, give the lease up; after a failure write nothing."""
+        self._stopping = True
+        following, self.following = self.following, False
+        if self._subscriber is not None:
+            await self._subscriber.stop()  # type: ignore[attr-defined]
+        try:
+            async with self._lock:
+                if following and self._lifeline.failure is None:
+                    await self._write_checkpoint()
+        except Exception as error:  # noqa: BLE001 - at a stop, too, a failed write ends non-zero
+            self._lifeline.fail(error)
+        with suppress(Exception):
+            await self._lease.release()
+
+    async def _load(self) -> None:
+        started = time.monotonic()
+        self._checkpoint, memory = await self._store.memory()
+        self._position = await self._store.position()
+        pupils = [pair async for pair in self._store.pupils()]
+        self._partition = restore(memory, pupils, entry_order(self._checkpoint))
+        self._folded = self._checkpoint
+        self._fed_at = self._checkpointed_at = time.monotonic()
+        self._subscriber = await follow(
+            self._broker,
+            streams.attendance(self.number),
+            self._checkpoint,
+            self._handle,
+            MAX_ENTRIES,
+        )
+        self.following = True
+        metrics.PARTITIONS_OWNED.inc()
+        metrics.PUPILS.inc(len(pupils))
+        note(
+            "partition owned",
+            partition=self.number,
+            pupils=len(pupils),
+            checkpoint=self._checkpoint,
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    async def _handle(self, entries: Sequence[Entry]) -> None:
+        """FastStream logs and forgets what a handler raises; nothing may leave here."""
+        try:
+            async with self._lock:
+                if not self._stopping and self._lifeline.failure is None:
+                    await self._fold(entries)
+        except Exception as error:  # noqa: BLE001 - a lost batch must end the service
+            self._lifeline.fail(error)
+
+    async def _fold(self, entries: Sequence[Entry]) -> None:
+        started = yielded = time.monotonic()
+        pupils = len(self._partition.pupils)
+        position = entry_order(self._position)
+        told: list[CaseMessage] = []
+        for entry in entries:
+            order = entry_order(entry.id)
+            fact = await self._read_fact(entry)
+            if fact is not None:
+                messages = self._partition.fold(order, fact)
+                if order > position:
+                    told += messages
+            self._folded = entry.id
+            now = time.monotonic()
+            if now - yielded > _YIELD_SECONDS:
+                await asyncio.sleep(0)
+                yielded = now
+        if told:
+            await self._store.write_steps(told, self._folded)
+            self._position = self._folded
+        self._fed_at = time.monotonic()
+        self._count(told, len(self._partition.pupils) - pupils, self._fed_at - started)
+        if self._events_since >= self._settings.checkpoint_events:
+            await self._write_checkpoint()
+
+    async def _read_fact(self, entry: Entry) -> Fact | None:
+        self._read += 1
+        try:
+            fact = FACT.validate_json(entry.body or b"")
+        except ValidationError as error:
+            await self._refuse(entry, error)
+            return None
+        if isinstance(fact, AttendanceBatch):
+            self._events_since += len(fact.events)
+        elif isinstance(fact, RulebookChanged):
+            metrics.RULEBOOK_INFO.clear()
+            metrics.RULEBOOK_INFO.labels(version=fact.version).set(1)
+        if self._read >= _REFUSED_WINDOW:
+            self._read = self._refused = 0
+        return fact
+
+    async def _refuse(self, entry: Entry, error: ValidationError) -> None:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        await self._store.quarantine(entry, f"{where}: {first['msg']}" if where else first["msg"])
+        metrics.QUARANTINED.labels(where="stream").inc()
+        note("entry quarantined", partition=self.number, entry=entry.id)
+        self._refused += 1
+        if self._refused > _REFUSED_SHARE * _REFUSED_WINDOW:
+            raise TooManyRefusedError(
+                f"{self._refused} of {self._read} entries of {streams.attendance(self.number)} "
+                "can't be read; see `narvara quarantine list`, mend the source, then start again"
+            )
+
+    async def _keep_lease(self) -> None:
+        """Renew each third of the lease, and see that the server is where we left it."""
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
+            await self._lease.renew()
+            if self.following and not self._lock.locked():
+                folded, checkpoint = self._folded, self._checkpoint
+                reached = await self._store.reached()
+                if entry_order(reached.stream) < entry_order(folded) or entry_order(
+                    reached.checkpoint
+                ) < entry_order(checkpoint):
+                    raise ServerBehindError(
+                        f"{streams.attendance(self.number)} ends at {reached.stream}, "
+                        f"checkpoint {reached.checkpoint}; we were at {folded} and {checkpoint}"
+                    )
+
+    async def _keep_checkpoints(self) -> None:
+        """Write changed pupils after a silence, or after some seconds of steady work."""
+        settings = self._settings
+        while True:
+            await asyncio.sleep(min(0.2, settings.checkpoint_idle_seconds / 2))
+            now = time.monotonic()
+            silent = now - self._fed_at >= settings.checkpoint_idle_seconds
+            overdue = now - self._checkpointed_at >= settings.checkpoint_seconds
+            if self._folded != self._checkpoint and (silent or overdue):
+                async with self._lock:
+                    await self._write_checkpoint()
+
+    async def _write_checkpoint(self) -> None:
+        if self._folded == self._checkpoint:
+            return
+        started = time.monotonic()
+        order = entry_order(self._folded)
+        changed = sorted(self._partition.changed)
+        for first in range(0, len(changed), SLICE):
+            keys = changed[first : first + SLICE]
+            await self._store.write_pupils(
+                [(key, self._partition.record(key, order)) for key in keys]
+            )
+        await self._store.write_checkpoint(self._folded, self._partition.memory)
+        self._partition.checkpointed()
+        self._checkpoint = self._folded
+        self._events_since = 0
+        self._checkpointed_at = time.monotonic()
+        metrics.CHECKPOINT_SECONDS.observe(self._checkpointed_at - started)
+
+    def _count(self, told: Sequence[CaseMessage], new_pupils: int, seconds: float) -> None:
+        counts = self._partition.take_counts()
+        for outcome, count in counts.outcomes.items():
+            metrics.REGISTRATIONS.labels(outcome=outcome).inc(count)
+        for outcome, count in counts.closes.items():
+            metrics.DAY_CLOSES.labels(outcome=outcome).inc(count)
+        for rule, count in counts.not_enough.items():
+            metrics.NOT_ENOUGH_DATA.labels(rule=rule).inc(count)
+        metrics.DAY_OFF_LESSONS.inc(counts.day_off)
+        metrics.PUPILS.inc(new_pupils)
+        metrics.FOLD_SECONDS.observe(seconds)
+        for each in told:
+            if isinstance(each, CaseStep):
+                metrics.STEPS.labels(rule=each.rule, kind=each.kind, level=str(each.level)).inc()
