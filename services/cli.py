@@ -1,0 +1,81 @@
+"""The `narvara` command: one name for everything, loaded only as far as it is asked for.
+
+An image holds one service and its libraries; a command is therefore imported when it is called,
+and one whose libraries are absent says which part of the distribution has them.
+"""
+
+import sys
+from importlib import import_module
+
+import click
+
+from shared.broker import LayoutError
+from shared.config import ConfigError
+from shared.embedded import EmbeddedServerError
+from shared.settings import NoServerError
+
+COMMANDS = {
+    "up": "services.up:up",
+    "demo": "services.demo.cli:demo",
+    "ingest": "services.ingest.cli:ingest",
+    "rules": "services.rules.cli:rules",
+    "notify": "services.notify.cli:notify",
+    "import": "services.ingest.cli:import_",
+    "roster": "services.ingest.cli:roster",
+    "golive": "services.ingest.cli:golive",
+    "clock": "services.ingest.cli:clock",
+    "quarantine": "services.ingest.cli:quarantine",
+    "simulate": "services.ingest.cli:simulate",
+    "steps": "services.rules.cli:steps",
+    "check": "services.workbench:check",
+    "backtest": "services.workbench:backtest",
+    "dead-letters": "services.notify.cli:dead_letters",
+}
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, name = target.partition(":")
+        try:
+            command: click.Command = getattr(import_module(module), name)
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in {"services", "shared"}:
+                raise
+            raise click.ClickException(
+                f"`narvara {cmd_name}` needs {error.name}, which is not installed here; "
+                "each service has an extra of its own, such as narvara[rules]"
+            ) from None
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by name alone: a help line each would load every service."""
+        with formatter.section("Commands"):
+            formatter.write_text(", ".join(COMMANDS))
+
+
+@click.group(cls=_Lazy)
+@click.version_option(package_name="narvara")
+def narvara() -> None:
+    """NärVara: early warning of problematic school absence.
+
+    `narvara COMMAND --help` tells of each.
+    """
+
+
+def main() -> None:
+    """The console script: errors that a person can mend are told without a traceback."""
+    try:
+        narvara()
+    except (ConfigError, EmbeddedServerError, LayoutError, NoServerError) as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

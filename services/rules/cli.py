@@ -1,11 +1,18 @@
-"""`narvara rules`: the service as a process."""
+"""`narvara rules`: the service as a process; `narvara steps`: what it has found."""
 
+import asyncio
 import sys
+from collections.abc import Iterable
 
 import click
+from rich.console import Console
 
 from services.rules.app import create_app
+from services.rules.report import table_of
 from services.rules.settings import Settings
+from services.rules.store import each_step
+from shared.broker import make_client
+from shared.events import CaseStep
 from shared.telemetry import serve, set_up_logging
 
 
@@ -20,3 +27,30 @@ def run() -> None:
     settings = Settings()
     set_up_logging(settings.log_level)
     sys.exit(serve(create_app(settings), settings.host, settings.rules_port))
+
+
+@click.command()
+@click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
+def steps(form: str) -> None:
+    """Print every case step so far, by day, school and pupil."""
+    settings = Settings()
+    told = asyncio.run(_all_steps(settings))
+    told.sort(key=lambda step: (step.as_of, step.school, step.pupil))
+    show_steps(told, form)
+
+
+async def _all_steps(settings: Settings) -> list[CaseStep]:
+    client = make_client(settings.url)
+    try:
+        return [step async for step in each_step(client, settings.partitions)]
+    finally:
+        await client.aclose()
+
+
+def show_steps(told: Iterable[CaseStep], form: str) -> None:
+    """Print steps as a table, or as one JSON object a line."""
+    if form == "jsonl":
+        for step in told:
+            click.echo(step.model_dump_json())
+    else:
+        Console(highlight=False).print(table_of(told))

@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from redis.asyncio import Redis
@@ -18,7 +18,7 @@ from services.rules.partition import Memory
 from services.rules.pupil import Pupil
 from shared import streams
 from shared.broker import Entry, text
-from shared.events import CaseMessage
+from shared.events import CASE_MESSAGE, CaseMessage, CaseStep
 from shared.lease import Command, Lease
 
 SLICE = 200
@@ -120,3 +120,18 @@ class PartitionStore:
         }
         key = streams.quarantine(self.partition)
         await self.lease.write([("HSET", key, digest, json.dumps(kept, ensure_ascii=False))])
+
+
+async def each_step(client: Redis, partitions: int) -> AsyncIterator[CaseStep]:
+    """Every case step so far, by partition in the order of its making."""
+    for partition in range(partitions):
+        after = "-"
+        while True:
+            entries: Any = await client.xrange(streams.case_steps(partition), after, count=1000)
+            if not entries:
+                break
+            for _, fields in entries:
+                message = CASE_MESSAGE.validate_json(fields[streams.BODY])
+                if isinstance(message, CaseStep):
+                    yield message
+            after = f"({text(entries[-1][0])}"

@@ -1,0 +1,328 @@
+"""`narvara ingest`, and the commands that bring data in: import, roster, golive, quarantine."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+from redis.asyncio import Redis
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from services.ingest.app import create_app, school_now
+from services.ingest.config_files import LastGood, send_config
+from services.ingest.csv_rows import HeaderError
+from services.ingest.imports import Import, ImportRefusedError, Report, Rows, digest_of
+from services.ingest.profile import CANONICAL, Accepted, Profile, Refused, read_rows
+from services.ingest.publish import Publisher
+from services.ingest.roster import read_roster, records
+from services.ingest.settings import Settings
+from services.ingest.store import IngestStore
+from shared.broker import check_layout, make_client
+from shared.roster import Roster
+from shared.streams import entry_order
+from shared.telemetry import serve, set_up_logging
+
+PROFILES = {"canonical": CANONICAL}
+OUTCOMES = ("accepted", "duplicate", "superseded", "expired")
+
+shown = Console(stderr=True, highlight=False)
+
+
+@click.group()
+def ingest() -> None:
+    """Bring data and school time in: the ingest service."""
+
+
+@ingest.command()
+def run() -> None:
+    """Run the service until it is stopped."""
+    settings = Settings()
+    set_up_logging(settings.log_level)
+    sys.exit(serve(create_app(settings), settings.host, settings.ingest_port))
+
+
+@click.command("import")
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--profile", default="canonical", type=click.Choice(sorted(PROFILES)))
+@click.option("--history", is_flag=True, help="Past days, with their closes; tells nobody.")
+@click.option("--dry-run", is_flag=True, help="Read and report; write nothing.")
+@click.option("--wait", is_flag=True, help="Return when rules has folded all; say what came of it.")
+@click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
+def import_(
+    files: tuple[Path, ...], *, profile: str, history: bool, dry_run: bool, wait: bool, form: str
+) -> None:
+    """Import registrations from CSV FILES. Exits 1 when a row was refused, 2 when all were."""
+    report = Report()
+    rows = Rows(list(files), PROFILES[profile], report)
+    outcomes: Counter[str] | None = None
+    try:
+        with _progress("rows read") as progress:
+            if dry_run:
+                for _ in rows.counted():
+                    progress(report.read)
+            else:
+                outcomes = asyncio.run(
+                    _import(list(files), rows, report, progress, history=history, wait=wait)
+                )
+    except (HeaderError, ImportRefusedError) as error:
+        raise click.ClickException(str(error)) from None
+    _show(report, outcomes, dry_run=dry_run, form=form)
+    sys.exit(1 if report.refused else 0)
+
+
+async def _import(
+    files: list[Path],
+    rows: Rows,
+    report: Report,
+    progress: Callable[[int], None],
+    *,
+    history: bool,
+    wait: bool,
+) -> Counter[str] | None:
+    settings = Settings()
+    source = uuid4().hex[:12]
+    async with _server(settings) as client:
+        store = IngestStore(client)
+        publisher = Publisher(client, settings.partitions, source, history=history)
+        config = LastGood(settings.config_dir)
+        await send_config(store, publisher, config.calendar, config.rulebook)
+        work = Import(store, publisher, settings.partitions, rows, report, progress)
+        if history:
+            with tempfile.TemporaryDirectory(prefix="narvara-") as folder:
+                await work.history(config.calendar, digest_of(files), Path(folder), source)
+        else:
+            await work.live(config.calendar, await school_now(settings, store))
+        if not wait:
+            return None
+        return await _folded(store, publisher.last, source)
+
+
+async def _folded(store: IngestStore, last: dict[int, str], source: str) -> Counter[str]:
+    """What became of an import, once every checkpoint has passed what it sent."""
+    for partition, entry_id in last.items():
+        while entry_order(await store.checkpoint(partition)) < entry_order(entry_id):
+            await asyncio.sleep(0.1)
+    outcomes: Counter[str] = Counter()
+    for partition in last:
+        for key, count in (await store.outcomes(partition)).items():
+            which, _, outcome = key.partition(" ")
+            if which == source:
+                outcomes[outcome] += count
+    return outcomes
+
+
+def _show(report: Report, outcomes: Counter[str] | None, *, dry_run: bool, form: str) -> None:
+    told: dict[str, Any] = {
+        "read": report.read,
+        "sent": 0 if dry_run else report.sent,
+        "refused": report.refused,
+        "closes": report.closes,
+    }
+    if outcomes is not None:
+        told |= {outcome: outcomes[outcome] for outcome in OUTCOMES}
+    for file, row in report.reasons:
+        shown.print(f"{file.name}:{row.line}: {row.reason}", style="yellow", soft_wrap=True)
+    if report.refused > len(report.reasons):
+        shown.print(f"… and {report.refused - len(report.reasons)} more refused rows")
+    if form == "jsonl":
+        click.echo(json.dumps(told))
+        return
+    click.echo(", ".join(f"{count} {name}" for name, count in told.items()))
+    if report.refused and not dry_run:
+        click.echo("What was refused is kept: narvara quarantine list")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def roster(folder: Path) -> None:
+    """Read pupils.csv and staff.csv from FOLDER; the last good roster stays when they are wrong."""
+    read = read_roster(folder)
+    pupils = asyncio.run(_roster(read))
+    click.echo(f"{pupils} pupil records sent, {len(read.staff)} staff rows kept")
+
+
+async def _roster(read: Any) -> int:
+    settings = Settings()
+    async with _server(settings) as client:
+        store = IngestStore(client)
+        publisher = Publisher(client, settings.partitions, "roster")
+        config = LastGood(settings.config_dir)
+        await send_config(store, publisher, config.calendar, config.rulebook)
+        newest = max((row.valid_from for row in (*read.pupils, *read.staff)), default=None)
+        if newest is None:
+            raise click.ClickException("both files hold only their headers; wanted some rows")
+        now = await school_now(settings, store) or config.calendar.closes_at(newest)
+        sent = 0
+        for record in records(read.pupils, now):
+            await publisher.send(record)
+            sent += 1
+        await publisher.flush()
+        for school in sorted({row.school for row in (*read.pupils, *read.staff)}):
+            await store.put_roster(
+                Roster(
+                    school=school,
+                    pupils=tuple(row for row in read.pupils if row.school == school),
+                    staff=tuple(row for row in read.staff if row.school == school),
+                )
+            )
+        return sent
+
+
+@click.command()
+@click.argument("school")
+def golive(school: str) -> None:
+    """Put SCHOOL on the clock: its days close, and its steps are told from today on."""
+
+    async def go() -> None:
+        settings = Settings()
+        async with _server(settings) as client:
+            store = IngestStore(client)
+            publisher = Publisher(client, settings.partitions, "golive")
+            config = LastGood(settings.config_dir)
+            now = await school_now(settings, store)
+            if now is None:
+                raise click.ClickException("the simulated clock is not set: narvara clock TIME")
+            await send_config(store, publisher, config.calendar, config.rulebook)
+            work = Import(
+                store, publisher, settings.partitions, Rows([], CANONICAL, Report()), Report(), int
+            )
+            await work.go_live(school, config.calendar.local_date(now), now)
+
+    asyncio.run(go())
+    click.echo(f"{school} is live")
+
+
+@click.command()
+@click.argument("time")
+def clock(time: str) -> None:
+    """Set the simulated clock to TIME (ISO 8601 with offset), with NARVARA_CLOCK=simulated.
+
+    Returns when school time has reached it: the closes and quarter-hours up to it are sent.
+    """
+    try:
+        now: datetime | None = datetime.fromisoformat(time)
+    except ValueError:
+        now = None
+    if now is None or now.tzinfo is None:
+        raise click.ClickException(
+            f"met {time!r}; wanted a time with offset such as 2025-09-01T15:00:00+02:00"
+        )
+
+    async def turn() -> None:
+        settings = Settings()
+        if settings.clock != "simulated":
+            raise click.ClickException("only a simulated clock can be set: NARVARA_CLOCK=simulated")
+        async with _server(settings) as client:
+            await turn_clock(IngestStore(client), now)
+
+    asyncio.run(turn())
+    click.echo(f"school time is {now.isoformat()}")
+
+
+async def turn_clock(store: IngestStore, now: datetime) -> None:
+    """Set the simulated clock, and wait until what it brings is in the streams."""
+    await store.set_simulated_now(now)
+    while (reached := await store.reached()) is None or reached < now.astimezone(UTC):
+        await asyncio.sleep(0.005)
+
+
+@click.group()
+def quarantine() -> None:
+    """What was refused, kept with its reason."""
+
+
+@quarantine.command("list")
+@click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
+def list_(form: str) -> None:
+    """List what is kept: where it was met and why it was refused."""
+    kept = asyncio.run(_each_kept(lambda _, __, ___: _nothing()))
+    for _, digest, item in kept:
+        if form == "jsonl":
+            click.echo(json.dumps({"digest": digest, **item}, ensure_ascii=False))
+        else:
+            place = f"{item.get('file', item.get('entry'))}:{item.get('line', '')}".rstrip(":")
+            click.echo(f"{digest[:12]}  {place}  {item['reason']}")
+    if form == "text":
+        click.echo(f"{len(kept)} in quarantine")
+
+
+@quarantine.command()
+@click.option("--profile", default="canonical", type=click.Choice(sorted(PROFILES)))
+def replay(profile: str) -> None:
+    """Try again what is kept; what can be read now is sent and leaves the quarantine."""
+
+    async def again(client: Redis, partitions: int, item: dict[str, Any]) -> bool:
+        if item["where"] == "stream":
+            return False
+        row = reread(str(item["raw"]), PROFILES[profile])
+        if isinstance(row, Refused):
+            return False
+        publisher = Publisher(client, partitions, "replay")
+        await publisher.send(row.event)
+        await publisher.flush()
+        return True
+
+    kept = asyncio.run(_each_kept(again))
+    sent = sum(done for done, _, _ in kept)
+    click.echo(f"{sent} sent, {len(kept) - sent} still in quarantine")
+    sys.exit(1 if sent < len(kept) else 0)
+
+
+def reread(raw: str, profile: Profile) -> Accepted | Refused:
+    """A kept row read anew."""
+    (row,) = read_rows([profile.delimiter.join(profile.columns) + "\n", raw + "\n"], profile)
+    return row
+
+
+async def _nothing() -> bool:
+    return False
+
+
+async def _each_kept(
+    work: Callable[[Redis, int, dict[str, Any]], Awaitable[bool]],
+) -> list[tuple[bool, str, dict[str, Any]]]:
+    """Do `work` on everything kept; what it returns True for leaves the quarantine."""
+    settings = Settings()
+    done: list[tuple[bool, str, dict[str, Any]]] = []
+    async with _server(settings) as client:
+        store = IngestStore(client)
+        for partition in range(settings.partitions):
+            for digest, item in sorted((await store.quarantined(partition)).items()):
+                finished = await work(client, settings.partitions, item)
+                if finished:
+                    await store.release(partition, digest)
+                done.append((finished, digest, item))
+    return sorted(done, key=lambda each: (str(each[2].get("file")), int(each[2].get("line", 0))))
+
+
+class _server:  # noqa: N801 - reads as a function
+    """A client of the running server whose layout is checked."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client = make_client(settings.url)
+
+    async def __aenter__(self) -> Redis:
+        await check_layout(self._client, self._settings.partitions)
+        return self._client
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+
+@contextmanager
+def _progress(what: str) -> Any:
+    """A progress bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=shown, disable=not shown.is_terminal, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done: bar.update(task, completed=done)

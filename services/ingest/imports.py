@@ -1,0 +1,237 @@
+"""Imports: files of registrations into the streams, what can't be read into the quarantine.
+
+A history import sends past days as they were once known, with their closes, and tells nobody;
+a live one sends what is new and puts the school on the clock. Either may be repeated or cut
+short and repeated: what is known already changes nothing.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from hashlib import sha256
+from pathlib import Path
+from zlib import crc32
+
+from services.ingest.csv_rows import open_rows
+from services.ingest.history import in_order, with_closes
+from services.ingest.profile import Accepted, Profile, Refused, read_rows
+from services.ingest.publish import Publisher
+from services.ingest.store import IngestStore
+from shared.calendar import SchoolCalendar
+from shared.events import AttendanceEvent, DayClosed, SchoolLive
+
+REFUSED_SHARE = 0.5
+REFUSED_WINDOW = 1000
+
+_LOCK_SECONDS = 120
+_LOCK_EVERY = 50_000
+
+Progress = Callable[[int], None]
+"""Told how many rows have been read so far."""
+
+
+class ImportRefusedError(RuntimeError):
+    """The import can't be done as asked; nothing of it was sent unless the message says so."""
+
+
+@dataclass
+class Report:
+    """What an import met. `refused` counts rows; the quarantine holds as many of them."""
+
+    read: int = 0
+    sent: int = 0
+    refused: int = 0
+    closes: int = 0
+    reasons: list[tuple[Path, Refused]] = field(default_factory=list)
+    """The first refusals, to be shown."""
+
+
+SHOWN_REFUSALS = 100
+
+
+class Rows:
+    """The registrations in some files, lazily; refusals go to the report and to `refused`.
+
+    Iterated, it begins anew and counts nothing; `counted` is the pass whose rows are sent.
+    """
+
+    def __init__(self, files: list[Path], profile: Profile, report: Report) -> None:
+        self._files = files
+        self._profile = profile
+        self._report = report
+        self._seen: Counter[str] = Counter()
+        self.waiting: list[tuple[str, dict[str, object]]] = []
+        """Digests and rows for the quarantine; taken by whoever sends."""
+
+    def __iter__(self) -> Iterator[AttendanceEvent]:
+        return self._read(Report(), keep=False)
+
+    def counted(self) -> Iterator[AttendanceEvent]:
+        """The registrations, counted; what is refused waits in `waiting`."""
+        return self._read(self._report, keep=True)
+
+    def _read(self, report: Report, *, keep: bool) -> Iterator[AttendanceEvent]:
+        recent: list[bool] = []
+        for file in self._files:
+            with open_rows(file) as lines:
+                for row in read_rows(lines, self._profile):
+                    report.read += 1
+                    if isinstance(row, Accepted):
+                        yield row.event
+                    else:
+                        report.refused += 1
+                        if keep:
+                            self._keep(file, row)
+                    recent.append(isinstance(row, Refused))
+                    if len(recent) == REFUSED_WINDOW:
+                        if sum(recent) > REFUSED_SHARE * REFUSED_WINDOW:
+                            raise ImportRefusedError(
+                                f"{sum(recent)} of {REFUSED_WINDOW} rows up to line {row.line} of "
+                                f"{file} were refused: the file or the profile is wrong; what came "
+                                "before was sent, and may be sent again"
+                            )
+                        recent.clear()
+
+    def _keep(self, file: Path, row: Refused) -> None:
+        if len(self._report.reasons) < SHOWN_REFUSALS:
+            self._report.reasons.append((file, row))
+        # The same row may stand in a file twice, and is then kept twice; the same file again is
+        # not, so a repeat of the import adds nothing.
+        self._seen[row.raw] += 1
+        digest = sha256(f"{self._seen[row.raw]}\x1f{row.raw}".encode()).hexdigest()[:32]
+        kept: dict[str, object] = {
+            "where": "import",
+            "file": file.name,
+            "line": row.line,
+            "reason": row.reason,
+            "raw": row.raw,
+        }
+        self.waiting.append((digest, kept))
+
+
+@dataclass
+class Import:
+    """One import into the streams."""
+
+    store: IngestStore
+    publisher: Publisher
+    partitions: int
+    rows: Rows
+    report: Report
+    progress: Progress
+
+    async def live(self, calendar: SchoolCalendar, now: datetime | None) -> None:
+        """Send what is new; a school that was not live goes live first."""
+        known = await self.store.live()
+        for event in self.rows.counted():
+            if event.school not in known:
+                at = now or event.recorded_at
+                known[event.school] = calendar.local_date(at)
+                await self.go_live(event.school, known[event.school], at)
+            await self._send(event)
+        await self._finish()
+
+    async def go_live(self, school: str, first: date, at: datetime) -> None:
+        await self.publisher.send(SchoolLive(school=school, at=at))
+        await self.publisher.flush()
+        await self.store.go_live(school, first)
+
+    async def history(
+        self, calendar: SchoolCalendar, digest: str, spill_dir: Path, token: str
+    ) -> None:
+        """Send past days with their closes, each school's in the order in which it was known."""
+        if not await self.store.lock_history(token, _LOCK_SECONDS):
+            raise ImportRefusedError(
+                "another history import is running; wait until it is done (one that was killed "
+                f"gives way after {_LOCK_SECONDS} seconds)"
+            )
+        try:
+            await self._history(calendar, digest, spill_dir, token)
+        finally:
+            await self.store.unlock_history()
+
+    async def _history(
+        self, calendar: SchoolCalendar, digest: str, spill_dir: Path, token: str
+    ) -> None:
+        schools, ordered = _look_through(self.rows)
+        await self._refuse_older(schools, digest)
+        for school in schools:
+            await self.store.begin_history(school, digest)
+        closed: dict[str, date] = {}
+        events = self.rows.counted()
+        in_time = events if ordered else in_order(events, spill_dir)
+        for number, fact in enumerate(with_closes(in_time, calendar)):
+            if isinstance(fact, DayClosed):
+                closed[fact.school] = fact.date
+                self.report.closes += 1
+                await self.publisher.send(fact)
+            else:
+                await self._send(fact)
+            if number % _LOCK_EVERY == 0:
+                await self.store.lock_history(token, _LOCK_SECONDS)
+        await self._finish()
+        for school, day in closed.items():
+            await self.store.close(school, day)
+
+    async def _refuse_older(self, schools: set[str], digest: str) -> None:
+        closed, histories = await self.store.closed(), await self.store.histories()
+        known = [
+            school
+            for school in sorted(schools)
+            if histories.get(school, digest) != digest
+            or (school in closed and histories.get(school) != digest)
+        ]
+        if known:
+            raise ImportRefusedError(
+                f"{', '.join(known)}: days are closed here already, and a history goes before "
+                "them; import what is new without --history, or start on an empty server with "
+                "all of the school's files in one --history"
+            )
+
+    async def _send(self, event: AttendanceEvent) -> None:
+        await self.publisher.send(event)
+        self.report.sent += 1
+        if self.report.sent % 1000 == 0:
+            self.progress(self.report.read)
+            await self._quarantine()
+
+    async def _finish(self) -> None:
+        await self.publisher.flush()
+        await self._quarantine()
+        self.progress(self.report.read)
+
+    async def _quarantine(self) -> None:
+        for digest, kept in self.rows.waiting:
+            await self.store.quarantine(partition_of_digest(digest, self.partitions), digest, kept)
+        self.rows.waiting.clear()
+
+
+def _look_through(rows: Iterable[AttendanceEvent]) -> tuple[set[str], bool]:
+    """The schools in some rows, and whether the rows stand in the order of their recording."""
+    schools: set[str] = set()
+    ordered = True
+    last: datetime | None = None
+    for event in rows:
+        schools.add(event.school)
+        ordered = ordered and (last is None or last <= event.recorded_at)
+        last = event.recorded_at
+    return schools, ordered
+
+
+def partition_of_digest(digest: str, partitions: int) -> int:
+    """Where a row is kept that has no pupil to go by."""
+    return crc32(digest.encode()) % partitions
+
+
+def digest_of(files: list[Path]) -> str:
+    """Names the content of some files together, whatever they are called."""
+    parts = []
+    for file in files:
+        with file.open("rb") as content:
+            digest = sha256()
+            while block := content.read(1 << 20):
+                digest.update(block)
+        parts.append(digest.hexdigest())
+    return sha256(json.dumps(sorted(parts)).encode()).hexdigest()
