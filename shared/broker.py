@@ -7,6 +7,7 @@ does with a handler's error (log it, read on) would lose the batch.
 See docs/decisions/0004-partitions-one-owner-reading-by-id.md.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,7 +35,10 @@ Handler = Callable[[Sequence[Entry]], Awaitable[None]]
 
 def make_broker(url: str, subscribers: int) -> RedisBroker:
     """A broker with a connection for each of its subscribers and some to spare."""
-    return RedisBroker(url, apply_types=False, max_connections=subscribers + 20)
+    # FastStream tells of each batch on a logger of its own; what it warns of goes to the service's.
+    logger = logging.getLogger("faststream")
+    logger.setLevel(logging.WARNING)
+    return RedisBroker(url, apply_types=False, max_connections=subscribers + 20, logger=logger)
 
 
 def make_client(url: str) -> Redis:

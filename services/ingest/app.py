@@ -35,6 +35,13 @@ async def school_now(settings: SharedSettings, store: IngestStore) -> datetime |
     return datetime.now(UTC)
 
 
+async def turn_clock(store: IngestStore, now: datetime) -> None:
+    """Set the simulated clock, and wait until what it brings is in the streams."""
+    await store.set_simulated_now(now)
+    while (reached := await store.reached()) is None or reached < now:
+        await asyncio.sleep(0.005)
+
+
 def create_app(settings: Settings | None = None) -> Starlette:
     """The service, wired; nothing is read or opened before it is served."""
     settings = settings or Settings()

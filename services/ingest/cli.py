@@ -5,9 +5,9 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,17 +17,31 @@ from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from services.ingest.app import create_app, school_now
-from services.ingest.config_files import LastGood, send_config
+from services.ingest.app import create_app, school_now, turn_clock
+from services.ingest.config_files import CALENDAR, LastGood, send_config
+from services.ingest.csv_export import write_events
 from services.ingest.csv_rows import HeaderError
-from services.ingest.imports import Import, ImportRefusedError, Report, Rows, digest_of
+from services.ingest.imports import (
+    Import,
+    ImportRefusedError,
+    Report,
+    Rows,
+    digest_of,
+    go_live,
+    send_roster,
+)
 from services.ingest.profile import CANONICAL, Accepted, Profile, Refused, read_rows
 from services.ingest.publish import Publisher
-from services.ingest.roster import read_roster, records
+from services.ingest.roster import Roster, read_roster, write_roster
 from services.ingest.settings import Settings
+from services.ingest.simulated import roster as simulated_roster
+from services.ingest.simulated import simulate as simulated
+from services.ingest.simulated import truth, write_truth
 from services.ingest.store import IngestStore
 from shared.broker import check_layout, make_client
-from shared.roster import Roster
+from shared.calendar import SchoolCalendar
+from shared.config import read_config
+from shared.events import AttendanceEvent
 from shared.streams import entry_order
 from shared.telemetry import serve, set_up_logging
 
@@ -150,31 +164,20 @@ def roster(folder: Path) -> None:
     click.echo(f"{pupils} pupil records sent, {len(read.staff)} staff rows kept")
 
 
-async def _roster(read: Any) -> int:
+async def _roster(read: Roster) -> int:
     settings = Settings()
     async with _server(settings) as client:
         store = IngestStore(client)
         publisher = Publisher(client, settings.partitions, "roster")
         config = LastGood(settings.config_dir)
         await send_config(store, publisher, config.calendar, config.rulebook)
-        newest = max((row.valid_from for row in (*read.pupils, *read.staff)), default=None)
-        if newest is None:
-            raise click.ClickException("both files hold only their headers; wanted some rows")
-        now = await school_now(settings, store) or config.calendar.closes_at(newest)
-        sent = 0
-        for record in records(read.pupils, now):
-            await publisher.send(record)
-            sent += 1
-        await publisher.flush()
-        for school in sorted({row.school for row in (*read.pupils, *read.staff)}):
-            await store.put_roster(
-                Roster(
-                    school=school,
-                    pupils=tuple(row for row in read.pupils if row.school == school),
-                    staff=tuple(row for row in read.staff if row.school == school),
-                )
-            )
-        return sent
+        now = await school_now(settings, store)
+        return await send_roster(store, publisher, read, now or _first_close(config.calendar))
+
+
+def _first_close(calendar: SchoolCalendar) -> datetime:
+    """Stands in for a simulated clock that is not set yet."""
+    return calendar.closes_at(calendar.school_days[0])
 
 
 @click.command()
@@ -192,10 +195,7 @@ def golive(school: str) -> None:
             if now is None:
                 raise click.ClickException("the simulated clock is not set: narvara clock TIME")
             await send_config(store, publisher, config.calendar, config.rulebook)
-            work = Import(
-                store, publisher, settings.partitions, Rows([], CANONICAL, Report()), Report(), int
-            )
-            await work.go_live(school, config.calendar.local_date(now), now)
+            await go_live(store, publisher, school, config.calendar.local_date(now), now)
 
     asyncio.run(go())
     click.echo(f"{school} is live")
@@ -228,11 +228,46 @@ def clock(time: str) -> None:
     click.echo(f"school time is {now.isoformat()}")
 
 
-async def turn_clock(store: IngestStore, now: datetime) -> None:
-    """Set the simulated clock, and wait until what it brings is in the streams."""
-    await store.set_simulated_now(now)
-    while (reached := await store.reached()) is None or reached < now.astimezone(UTC):
-        await asyncio.sleep(0.005)
+@click.command()
+@click.option("--schools", default=1, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--pupils", default=400, show_default=True, type=click.IntRange(1, 9999))
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 400))
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same files.")
+@click.option("--calendar", type=click.Path(path_type=Path), help="Default: the config folder's.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def simulate(
+    *, schools: int, pupils: int, days: int, seed: int, calendar: Path | None, out: Path
+) -> None:
+    """Write simulated schools: events to OUT; pupils.csv, staff.csv and a truth file beside it.
+
+    PUPILS is per school. Days are school days from the calendar's first on.
+    """
+    settings = Settings()
+    school_days = read_config(calendar or settings.config_dir / CALENDAR, SchoolCalendar)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        events = simulated(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
+        with out.open("w", encoding="utf-8", newline="") as file, _progress("rows") as progress:
+            count = write_events(_told(events, progress), file)
+        who = truth(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
+        sidecar = out.with_suffix(".truth.csv")
+        with sidecar.open("w", encoding="utf-8", newline="") as file:
+            write_truth(who, file)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    write_roster(
+        simulated_roster(school_days, schools=schools, pupils=pupils, seed=seed), out.parent
+    )
+    click.echo(f"{count} registrations in {out}; who slides from when: {sidecar}")
+
+
+def _told(
+    events: Iterable[AttendanceEvent], progress: Callable[[int], None]
+) -> Iterator[AttendanceEvent]:
+    for number, event in enumerate(events, 1):
+        if number % 5000 == 0:
+            progress(number)
+        yield event
 
 
 @click.group()

@@ -77,7 +77,8 @@ def check_header(row: CsvRow | None, columns: tuple[str, ...], delimiter: str) -
         raise HeaderError(f"met an empty file; {wanted}")
     if tuple(row.cells) != columns:
         # A file without a header begins with a pupil, whom no error may name.
-        named = any(cell.strip().lower() in columns for cell in row.cells)
+        words = re.split(r'[,;|\t" ]+', row.raw.lower())
+        named = sum(column in words for column in columns) >= 2
         raise HeaderError(f"met {row.raw[:200] if named else 'none of its columns'}; {wanted}")
 
 

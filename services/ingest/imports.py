@@ -18,9 +18,11 @@ from services.ingest.csv_rows import open_rows
 from services.ingest.history import in_order, with_closes
 from services.ingest.profile import Accepted, Profile, Refused, read_rows
 from services.ingest.publish import Publisher
+from services.ingest.roster import Roster, records
 from services.ingest.store import IngestStore
 from shared.calendar import SchoolCalendar
 from shared.events import AttendanceEvent, DayClosed, SchoolLive
+from shared.roster import Roster as SchoolRoster
 
 REFUSED_SHARE = 0.5
 REFUSED_WINDOW = 1000
@@ -129,14 +131,9 @@ class Import:
             if event.school not in known:
                 at = now or event.recorded_at
                 known[event.school] = calendar.local_date(at)
-                await self.go_live(event.school, known[event.school], at)
+                await go_live(self.store, self.publisher, event.school, known[event.school], at)
             await self._send(event)
         await self._finish()
-
-    async def go_live(self, school: str, first: date, at: datetime) -> None:
-        await self.publisher.send(SchoolLive(school=school, at=at))
-        await self.publisher.flush()
-        await self.store.go_live(school, first)
 
     async def history(
         self, calendar: SchoolCalendar, digest: str, spill_dir: Path, token: str
@@ -218,6 +215,39 @@ def _look_through(rows: Iterable[AttendanceEvent]) -> tuple[set[str], bool]:
         ordered = ordered and (last is None or last <= event.recorded_at)
         last = event.recorded_at
     return schools, ordered
+
+
+async def go_live(
+    store: IngestStore, publisher: Publisher, school: str, first: date, at: datetime
+) -> None:
+    """Put a school on the clock from the day `first` on; its steps are told from here on."""
+    await publisher.send(SchoolLive(school=school, at=at))
+    await publisher.flush()
+    await store.go_live(school, first)
+
+
+async def send_roster(
+    store: IngestStore, publisher: Publisher, roster: Roster, now: datetime
+) -> int:
+    """Put a roster where notify finds it, and what rules may know into the pupils' partitions.
+
+    Returns the number of pupil records sent.
+    """
+    sent = 0
+    for record in records(roster.pupils, now):
+        await publisher.send(record)
+        sent += 1
+    await publisher.flush()
+    schools = {row.school for row in roster.pupils} | {row.school for row in roster.staff}
+    for school in sorted(schools):
+        await store.put_roster(
+            SchoolRoster(
+                school=school,
+                pupils=tuple(row for row in roster.pupils if row.school == school),
+                staff=tuple(row for row in roster.staff if row.school == school),
+            )
+        )
+    return sent
 
 
 def partition_of_digest(digest: str, partitions: int) -> int:

@@ -26,7 +26,7 @@ def table_of(steps: Iterable[CaseStep]) -> Table:
     """One row a step."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("dag", "skola/elev", "signal", "nivå", "", "sedan", "därför att"):
-        table.add_column(heading, overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading != "därför att")
     for step in steps:
         level = str(step.level)
         if step.remaining is not None:

@@ -1,0 +1,1 @@
+"""The demo: a simulated school on the real services, with an inbox to look into."""

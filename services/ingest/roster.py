@@ -1,0 +1,216 @@
+"""The roster's two CSV files: who the pupils and staff are, taken whole or not at all.
+
+A half-read roster would send a pupil's findings to the wrong adult. So every mistake in both
+files is told at once, with its line, and nothing is taken until there is none. Names and
+addresses go to notify alone; rules gets a `PupilRecord` without them.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import NamedTuple, TypeVar, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from services.ingest.csv_rows import CsvRow, HeaderError, check_header, csv_rows, open_rows, shown
+from shared.config import ConfigError, Problem
+from shared.events import PupilRecord
+from shared.roster import RosterPupil, StaffMember
+from shared.rulebook import Audience
+
+PUPILS_FILE = "pupils.csv"
+STAFF_FILE = "staff.csv"
+
+
+class Roster(NamedTuple):
+    """Both files, checked against each other."""
+
+    pupils: tuple[RosterPupil, ...]
+    staff: tuple[StaffMember, ...]
+
+
+def read_roster(folder: Path) -> Roster:
+    """Read `pupils.csv` and `staff.csv`; raise `ConfigError` with all that is wrong in them."""
+    problems: list[Problem] = []
+    pupils = _read(folder / PUPILS_FILE, RosterPupil, problems)
+    staff = _read(folder / STAFF_FILE, StaffMember, problems)
+    _refuse_repeated(folder / PUPILS_FILE, pupils, "pupil", problems)
+    _refuse_repeated(folder / STAFF_FILE, staff, "staff", problems)
+    # With staff rows missing for mistakes of their own, everybody in them would seem unknown.
+    if not any(problem.file == str(folder / STAFF_FILE) for problem in problems):
+        _refuse_unknown_teachers(folder / PUPILS_FILE, pupils, staff, problems)
+    if problems:
+        raise ConfigError(sorted(problems, key=lambda problem: (problem.file, problem.line)))
+    return Roster(tuple(pupils.values()), tuple(staff.values()))
+
+
+def write_roster(roster: Roster, folder: Path) -> None:
+    """Write both files into `folder`, which must exist; `read_roster` gives the roster back."""
+    _write(folder / PUPILS_FILE, RosterPupil, roster.pupils)
+    _write(folder / STAFF_FILE, StaffMember, roster.staff)
+
+
+def records(pupils: Iterable[RosterPupil], recorded_at: datetime) -> Iterator[PupilRecord]:
+    """What rules may know of the pupils; `recorded_at`, with an offset, is when it was read."""
+    for pupil in pupils:
+        known = pupil.model_dump(exclude={"name"})
+        yield PupilRecord(**known, recorded_at=recorded_at)
+
+
+RowModel = TypeVar("RowModel", RosterPupil, StaffMember)
+
+
+def _columns(model: type[RowModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
+def _read(path: Path, model: type[RowModel], problems: list[Problem]) -> dict[int, RowModel]:
+    """The file's good rows by their line; what is wrong with the others goes to `problems`."""
+    columns = _columns(model)
+    found: dict[int, RowModel] = {}
+    try:
+        with open_rows(path) as lines:
+            rows = csv_rows(lines, columns, ",")
+            check_header(next(rows, None), columns, ",")
+            for row in rows:
+                what = list(_wrong(row, columns, model, found))
+                problems += [Problem(str(path), row.line, column, each) for column, each in what]
+    except HeaderError as error:
+        problems.append(Problem(str(path), 1, "", str(error)))
+    except OSError as error:
+        problems.append(Problem(str(path), 1, "", f"cannot be read: {error.strerror}"))
+    return found
+
+
+def _wrong(
+    row: CsvRow, columns: tuple[str, ...], model: type[RowModel], found: dict[int, RowModel]
+) -> Iterator[tuple[str, str]]:
+    """Put the row into `found`, or tell each column that is wrong in it, and how."""
+    if row.fault:
+        yield "", row.fault
+        return
+    cells = dict(zip(columns, row.cells, strict=True))
+    wrong = list(_badly_written(cells))
+    try:
+        read = model.model_validate(
+            {column: _value(column, cell) for column, cell in cells.items()}
+        )
+    except ValidationError as error:
+        told = {column for column, _ in wrong}
+        wrong += [each for each in map(_reason, error.errors()) if each[0] not in told]
+    if wrong:
+        yield from wrong
+    else:
+        found[row.line] = read
+
+
+def _value(column: str, cell: str) -> object:
+    if column in _LISTS:
+        return cell.split()
+    return None if not cell and column in _MAY_BE_EMPTY else cell
+
+
+def _badly_written(cells: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """What the contracts let pass, since they also serve programs that write them."""
+    for column, cell in cells.items():
+        if _CONTROL.search(cell):
+            yield column, "met a line break or control character; wanted plain text"
+        elif column in _DATES and cell and not _ISO_DATE.fullmatch(cell):
+            yield column, f"met {shown(cell, _DATE_LIKE)}; wanted {_WANTED[column]}"
+    if not cells.get("roles", "some").split():
+        yield "roles", f"met nothing; wanted {_WANTED['roles']}"
+    enrolled, left = cells.get("enrolled", ""), cells.get("left", "")
+    if _ISO_DATE.fullmatch(enrolled) and _ISO_DATE.fullmatch(left) and left < enrolled:
+        yield "left", f"met {left}; wanted a date not before enrolled, {enrolled}"
+
+
+_LISTS = frozenset({"contact_teachers", "roles"})
+_DATES = frozenset({"enrolled", "left", "valid_from"})
+_MAY_BE_EMPTY = frozenset({"enrolled", "left"})
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_DATE_LIKE = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}")
+# What a column must hold, and what it may show of what was met: never a name or an address.
+_IDENTIFIER = "an identifier of at most 128 characters without spaces or slash"
+_DATE = "a date such as 2025-08-18"
+_WANTED = {
+    "school": _IDENTIFIER,
+    "pupil": _IDENTIFIER,
+    "staff": _IDENTIFIER,
+    "contact_teachers": "identifiers of staff, joined by spaces, or nothing",
+    "enrolled": f"{_DATE}, or nothing",
+    "left": f"{_DATE}, or nothing",
+    "valid_from": _DATE,
+    "roles": f"one or more of {', '.join(get_args(Audience))}, joined by spaces",
+    "email": "an address such as k7a1@skola.example, or nothing",
+    "mobile": "a number with its country such as +46701740605, or nothing",
+    "slot": "a weekday, mon to fri, and a time, such as thu 15:00, or nothing",
+}
+_HARMLESS = {
+    "enrolled": _DATE_LIKE,
+    "left": _DATE_LIKE,
+    "valid_from": _DATE_LIKE,
+    "roles": re.compile(r"[a-zåäö_]{1,20}"),
+    "slot": re.compile(r"[a-zåäö]{2,7}\.? ?[0-9:.]{0,5}"),
+}
+_NEVER = re.compile("(?!)")
+
+
+def _reason(error: ErrorDetails) -> tuple[str, str]:
+    """The column and what is wrong there; a list's cell is told of as a whole."""
+    column = str(error["loc"][0])
+    met = error["input"] if isinstance(error["input"], str) else ""
+    wanted = _WANTED.get(column, "text")
+    return column, f"met {shown(met, _HARMLESS.get(column, _NEVER))}; wanted {wanted}"
+
+
+def _refuse_repeated(
+    path: Path, rows: Mapping[int, RosterPupil | StaffMember], who: str, problems: list[Problem]
+) -> None:
+    first: dict[tuple[str, str, date], int] = {}
+    for line, row in rows.items():
+        key = (row.school, getattr(row, who), row.valid_from)
+        if key in first:
+            what = f"stands in line {first[key]} with the same valid_from; wanted one of the two"
+            problems.append(Problem(str(path), line, who, what))
+        first.setdefault(key, line)
+
+
+def _refuse_unknown_teachers(
+    path: Path,
+    pupils: Mapping[int, RosterPupil],
+    staff: Mapping[int, StaffMember],
+    problems: list[Problem],
+) -> None:
+    known = {
+        (member.school, member.staff)
+        for member in staff.values()
+        if "contact_teacher" in member.roles
+    }
+    for line, pupil in pupils.items():
+        for number, teacher in enumerate(pupil.contact_teachers, 1):
+            if (pupil.school, teacher) not in known:
+                what = (
+                    f"number {number} of {len(pupil.contact_teachers)} is unknown; wanted staff "
+                    f"of the same school with the role contact_teacher in {STAFF_FILE}"
+                )
+                problems.append(Problem(str(path), line, "contact_teachers", what))
+
+
+def _write(path: Path, model: type[RowModel], rows: Iterable[RowModel]) -> None:
+    columns = _columns(model)
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(columns)
+        for row in rows:
+            values = row.model_dump(by_alias=True)
+            writer.writerow(_cell(values[column]) for column in columns)
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value)
+    return "" if value is None else str(value)
