@@ -61,7 +61,8 @@ SCHOOL_TIME = Gauge(
 CLOSES_SENT = Counter("narvara_day_closes_sent_total", "Day closes put into the streams.")
 MESSAGES = Counter(
     "narvara_messages_total",
-    "Messages by channel and outcome: sent, retried (a transient failure) or dead (given up).",
+    "Tries by channel and outcome: sent, retried (a transient failure), refused (for good; the "
+    "next channel follows) or dead (given up).",
     ["channel", "outcome"],
 )
 STEPS_ROUTED = Counter(

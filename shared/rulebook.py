@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -48,8 +48,7 @@ DEFAULT_AUDIENCE: dict[int, tuple[Audience, ...]] = {
 }
 
 
-@dataclass(frozen=True, order=True)
-class FigureKey:
+class FigureKey(NamedTuple):
     """Names a figure: an indicator over a window, of one kind. `days` 0: no window."""
 
     indicator: str

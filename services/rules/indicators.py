@@ -67,7 +67,7 @@ def measure(view: View, wanted: Iterable[FigureKey]) -> Figures:
         span = sums.get(key.days)
         if span is None:
             days = view.window.of(view.dates(key.days))
-            total = Day(*map(sum, zip(*days, strict=True))) if days else Day()
+            total = Day._make(map(sum, zip(*days, strict=True))) if days else Day()
             span = sums[key.days] = Sums(days, total)
         figures[key] = _MEASURES[key.indicator](span, key.kind)
     return figures
@@ -98,9 +98,9 @@ def _coverage(span: Sums, _: str) -> Figure:
 _MEASURES: dict[str, Callable[[Sums, str], Figure]] = {
     "absence_share": _absence_share,
     "unexcused_lessons": lambda span, _: (span.total.unexcused_lessons, 1),
-    "unexcused_days": lambda span, _: (sum(day.unexcused_lessons > 0 for day in span.days), 1),
+    "unexcused_days": lambda span, _: (len([1 for day in span.days if day.unexcused_lessons]), 1),
     "lates": lambda span, _: (span.total.lates, 1),
-    COUNTING_DAYS: lambda span, _: (sum(day.counting > 0 for day in span.days), 1),
+    COUNTING_DAYS: lambda span, _: (len([1 for day in span.days if day.counting]), 1),
     COVERAGE: _coverage,
 }
 

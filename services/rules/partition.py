@@ -155,10 +155,9 @@ class Partition:
             own = pupil.tally.setdefault(batch.source, {})
             own[outcome] = own.get(outcome, 0) + 1
             self.changed.add(f"{name}/{event.pupil}")
-            if outcome == "accepted" and not school.calendar.is_school_day(
-                school.calendar.local_date(event.starts_at)
-            ):
-                self.counts.day_off += 1
+            if outcome == "accepted":
+                day = pupil.window.lessons[event.lesson].day
+                self.counts.day_off += not school.calendar.is_school_day(day)
 
     def _enrol(self, entry: EntryId, record: PupilRecord) -> None:
         known = self._schools.setdefault(record.school, {}).get(record.pupil)

@@ -8,6 +8,7 @@ computed from the days when it is asked for.
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from operator import add, sub
 from typing import Literal, NamedTuple
 
@@ -18,7 +19,6 @@ from shared.events import AttendanceEvent, Status
 Outcome = Literal["accepted", "duplicate", "superseded", "expired"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _EXCUSED = frozenset({Status.EXCUSED, Status.LEAVE})
 _UNEXCUSED_MINUTES = frozenset({Status.UNEXCUSED, Status.LATE})
@@ -44,10 +44,6 @@ class Registration(NamedTuple):
     @property
     def excused(self) -> bool:
         return self.status in _EXCUSED
-
-    @property
-    def missed_whole(self) -> bool:
-        return self.status in _ABSENT and self.absent == self.minutes
 
     @property
     def unexcused_minutes(self) -> int:
@@ -118,7 +114,8 @@ class Window(msgspec.Struct):
     def _count(self, known: Registration, how: Callable[[int, int], int]) -> None:
         if known.status is Status.WITHDRAWN:
             return
-        sums = Day(*map(how, self.days.get(known.day, _NOTHING), _counted(known)))
+        share = _counted(known.status, known.minutes, known.absent)
+        sums = Day._make(map(how, self.days.get(known.day, _NOTHING), share))
         if sums.scheduled:
             self.days[known.day] = sums
         else:
@@ -143,7 +140,7 @@ def registration_of(event: AttendanceEvent, day: date) -> Registration:
 
 def microseconds_of(at: datetime) -> int:
     """An instant as whole microseconds since 1970, UTC."""
-    return (at - _EPOCH) // _MICROSECOND
+    return round(at.timestamp() * 1_000_000)
 
 
 def instant_of(microseconds: int) -> datetime:
@@ -151,24 +148,22 @@ def instant_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _counted(known: Registration) -> Day:
+@lru_cache(maxsize=1 << 14)
+def _counted(status: Status, minutes: int, absent: int) -> Day:
     """What one scheduled lesson adds to its day. Unreported: scheduled, and no more."""
-    if known.status is Status.UNREPORTED:
-        return _UNREPORTED
+    if status is Status.UNREPORTED:
+        return Day(scheduled=1)
     return Day(
         scheduled=1,
         counting=1,
-        offered=known.minutes,
-        absent=known.absent,
-        excused=known.absent if known.excused else 0,
-        unexcused=known.unexcused_minutes,
-        unexcused_lessons=1 if known.status is Status.UNEXCUSED else 0,
-        lates=1 if known.status is Status.LATE else 0,
-        missed_whole=1 if known.missed_whole else 0,
+        offered=minutes,
+        absent=absent,
+        excused=absent if status in _EXCUSED else 0,
+        unexcused=absent if status in _UNEXCUSED_MINUTES else 0,
+        unexcused_lessons=1 if status is Status.UNEXCUSED else 0,
+        lates=1 if status is Status.LATE else 0,
+        missed_whole=1 if status in _ABSENT and absent == minutes else 0,
     )
-
-
-_UNREPORTED = Day(scheduled=1)
 
 
 def _canonical(known: Registration, event: AttendanceEvent) -> str:

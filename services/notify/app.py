@@ -1,0 +1,156 @@
+"""The notify service, wired: one process holds the lease, follows all case steps, and sends."""
+
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from faststream.redis import RedisBroker
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from services.notify.channels.configured import configured_channels
+from services.notify.message import check_links, load_texts
+from services.notify.office import Memory, Office
+from services.notify.outbox import page_key
+from services.notify.pages.page import Opened, page_routes
+from services.notify.reader import Reader
+from services.notify.routing import Routing
+from services.notify.sender import Sender
+from services.notify.settings import Settings, Watched
+from services.notify.store import LEASE, Store
+from shared.broker import Entry, check_layout, follow, make_broker, make_client
+from shared.calendar import SchoolCalendar
+from shared.lease import Lease
+from shared.streams import case_steps
+from shared.telemetry import Lifeline, note, service_app
+
+_ENTRIES = 500
+"""Stream entries folded and written in one go, at most."""
+
+_SECONDS_TO_STOP = 15
+"""How long messages on their way may take before a stop cuts them off."""
+
+
+def create_app(settings: Settings | None = None) -> Starlette:
+    """The service as an ASGI app; no connection is made before it is served.
+
+    Raises `NoServerError`, `ConfigError`, `TemplateRefusedError` and `NotOneSegmentError`.
+    """
+    settings = settings or Settings()
+    office = _office(settings)
+    client = make_client(settings.url)
+    lease = Lease(client, LEASE, settings.lease_seconds)
+    service = _Service(settings, office, client, lease, Store(client, lease))
+    service.lifeline.ready = lambda: service.following
+    return service_app(service.lifeline, service.running, page_routes(service.open_page))
+
+
+def _office(settings: Settings) -> Office:
+    texts = load_texts(Path(__file__).parent / "templates")
+    check_links(texts, settings.base_url)
+    return Office(
+        routing=Watched(settings.config_dir / "routing.yaml", Routing).now,
+        calendar=Watched(settings.config_dir / "calendar.yaml", SchoolCalendar).now,
+        channels=configured_channels(settings.data_dir / "messages"),
+        texts=texts,
+        base_url=settings.base_url,
+        partitions=settings.partitions,
+        retry_seconds=settings.retry_seconds,
+        token=partial(secrets.token_urlsafe, 16),
+        clock=time.time,
+        jitter=random.random,
+    )
+
+
+@dataclass
+class _Service:
+    """What lives from the start of the app to its stop."""
+
+    settings: Settings
+    office: Office
+    client: Redis
+    lease: Lease
+    store: Store
+    lifeline: Lifeline = field(default_factory=Lifeline)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    following: bool = False
+    """Holds the lease and reads every partition."""
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        work = asyncio.create_task(self._work_or_fail())
+        try:
+            yield
+        finally:
+            self.stopping.set()
+            # One that still waits for its lease has nothing to finish.
+            await asyncio.wait({work}, timeout=_SECONDS_TO_STOP if self.following else 0)
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+            await self.client.aclose()
+
+    async def open_page(self, token: str) -> Opened | None:
+        page = await self.store.page(page_key(token))
+        if page is None:
+            return None
+        opened = dict.fromkeys(item.signal.opened for item in page.items)
+        return Opened(page, await self.store.fates(list(opened)))
+
+    async def _work_or_fail(self) -> None:
+        try:
+            await self._work()
+        except Exception as error:  # noqa: BLE001  # whatever it is, the process must end by it
+            self.lifeline.fail(error)
+        finally:
+            self.following = False
+
+    async def _work(self) -> None:
+        await check_layout(self.client, self.settings.partitions)
+        await self.lease.acquire()
+        note("lease held", lease=LEASE)
+        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+            stack.push_async_callback(self.lease.release)
+            renewing = group.create_task(self._renew())
+            positions = await self.store.positions(self.settings.partitions)
+            memory = Memory(self.store, await self.store.load())
+            reader = Reader(memory, positions, self.office)
+            broker = make_broker(self.settings.url, self.settings.partitions)
+            stack.push_async_callback(broker.stop)
+            await broker.start()
+            for partition, position in enumerate(positions):
+                await self._follow(broker, partition, position, reader)
+            self.following = True
+            await self._send(memory)
+            renewing.cancel()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.lease_seconds / 3)
+            await self.lease.renew()
+
+    async def _follow(
+        self, broker: RedisBroker, partition: int, position: str, reader: Reader
+    ) -> None:
+        async def handle(entries: Sequence[Entry]) -> None:
+            try:
+                await reader.fold(partition, entries)
+            except Exception as error:  # noqa: BLE001  # FastStream would log it and read on
+                self.lifeline.fail(error)
+
+        await follow(broker, case_steps(partition), position, handle, _ENTRIES)
+
+    async def _send(self, memory: Memory) -> None:
+        sender = Sender(memory, self.office)
+        while not self.stopping.is_set():
+            memory.news.clear()
+            await sender.replay()
+            if not await sender.send_due():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(memory.news.wait(), 1)

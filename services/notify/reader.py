@@ -1,0 +1,60 @@
+"""Reading: case steps folded into the desk, and all they cause written in one go."""
+
+from collections.abc import Collection, Sequence
+from hashlib import sha256
+
+from pydantic import ValidationError
+
+from services.notify.desk import Desk, Refused
+from services.notify.office import Memory, Office
+from services.notify.telling import Around, advance, schools_involved
+from shared import metrics
+from shared.broker import Entry
+from shared.events import CASE_MESSAGE, CaseMessage
+from shared.streams import case_steps, entry_order
+from shared.telemetry import note
+
+
+class Reader:
+    """Folds the case steps of every partition, each from its position on."""
+
+    def __init__(self, memory: Memory, positions: Sequence[str], office: Office) -> None:
+        self._memory = memory
+        self._positions = list(positions)
+        self._office = office
+
+    async def fold(self, partition: int, entries: Sequence[Entry]) -> None:
+        """Fold entries of a partition's case steps; what they cause is written in one go."""
+        async with self._memory.alone() as desk:
+            position = entry_order(self._positions[partition])
+            fresh = [entry for entry in entries if entry_order(entry.id) > position]
+            if not fresh:
+                return
+            read = [_read(desk, partition, entry) for entry in fresh]
+            messages = [message for message in read if message is not None]
+            around = await self._around(schools_involved(desk, messages))
+            for message in messages:
+                advance(desk, partition, message, around)
+            await self._memory.write((partition, fresh[-1].id))
+            self._positions[partition] = fresh[-1].id
+        self._memory.news.set()
+
+    async def _around(self, schools: Collection[str]) -> Around:
+        office = self._office
+        rosters = await self._memory.store.rosters(schools)
+        return Around(office.routing(), office.calendar(), rosters, office.partitions, office.token)
+
+
+def _read(desk: Desk, partition: int, entry: Entry) -> CaseMessage | None:
+    body = entry.body or b""
+    try:
+        return CASE_MESSAGE.validate_json(body)
+    except ValidationError as error:
+        reason = "; ".join(sorted({each["type"] for each in error.errors()}))
+    where = case_steps(partition)
+    raw = body.decode(errors="backslashreplace")
+    refused = Refused(where=where, entry=entry.id, reason=reason, raw=raw)
+    desk.put("quarantine", sha256(body).hexdigest()[:32], refused)
+    metrics.QUARANTINED.labels("stream").inc()
+    note("entry quarantined", where=where, entry=entry.id, reason=reason)
+    return None

@@ -1,0 +1,279 @@
+"""What an export may hold, what is refused, and what a refusal says."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.csv_rows import HeaderError, open_rows
+from services.ingest.profile import CANONICAL, Accepted, Refused, Row, read_rows
+from shared.events import AttendanceEvent, Status
+
+HEADER = ",".join(CANONICAL.columns) + "\n"
+GOOD = {
+    "school": "skola-1",
+    "pupil": "elev-7731",
+    "lesson": "7A-20250901-1",
+    "starts_at": "2025-09-01T08:10:00+02:00",
+    "minutes": "60",
+    "subject": "MA",
+    "status": "present",
+    "absent_minutes": "",
+    "recorded_at": "2025-09-01T08:17:30+02:00",
+}
+
+
+def a_row(**cells: str) -> str:
+    return ",".join((GOOD | cells).values()) + "\n"
+
+
+def read(*lines: str) -> list[Row]:
+    return list(read_rows(StringIO("".join((HEADER, *lines)), newline="")))
+
+
+def only(**cells: str) -> AttendanceEvent:
+    (row,) = read(a_row(**cells))
+    assert isinstance(row, Accepted), row
+    return row.event
+
+
+def reason(line: str) -> str:
+    (row,) = read(line)
+    assert isinstance(row, Refused)
+    return row.reason
+
+
+def test_a_row_becomes_a_registration_with_its_line() -> None:
+    (row,) = read(a_row())
+
+    assert row == Accepted(
+        2,
+        AttendanceEvent(
+            school="skola-1",
+            pupil="elev-7731",
+            lesson="7A-20250901-1",
+            starts_at=datetime.fromisoformat("2025-09-01T08:10:00+02:00"),
+            minutes=60,
+            subject="MA",
+            status=Status.PRESENT,
+            absent_minutes=0,
+            recorded_at=datetime.fromisoformat("2025-09-01T08:17:30+02:00"),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "absent"),
+    [
+        ("present", 0),
+        ("late", 0),
+        ("excused", 60),
+        ("leave", 60),
+        ("unexcused", 60),
+        ("other", 0),
+        ("unreported", 0),
+        ("withdrawn", 0),
+    ],
+)
+def test_minutes_left_out_mean_the_whole_lesson_for_those_away_and_none_for_the_others(
+    status: str, absent: int
+) -> None:
+    event = only(status=status, absent_minutes="")
+
+    assert event.absent_minutes == absent
+
+
+def test_minutes_that_are_given_count_as_given() -> None:
+    event = only(status="excused", absent_minutes="0")
+
+    assert event.absent_minutes == 0
+
+
+def test_the_offset_stays_as_the_school_wrote_it() -> None:
+    event = only(starts_at="2025-09-01T08:10Z", recorded_at="2025-09-01 08:17:30.5-03:30")
+
+    assert event.starts_at.isoformat() == "2025-09-01T08:10:00+00:00"
+    assert event.recorded_at.isoformat() == "2025-09-01T08:17:30.500000-03:30"
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted_in_reason"),
+    [
+        ({"school": ""}, "school: met nothing; wanted an identifier"),
+        ({"pupil": ""}, "pupil: met nothing; wanted an identifier"),
+        ({"pupil": "Majken Ågränd"}, "pupil: met a space or a slash"),
+        ({"school": "nord/skola-1"}, "school: met a space or a slash"),
+        ({"lesson": "x" * 129}, "lesson: met too much text; wanted at most 128 characters"),
+        ({"subject": "x" * 129}, "subject: met too much text; wanted at most 128 characters"),
+        ({"starts_at": "2025-02-30T08:10:00+01:00"}, "starts_at: met '2025-02-30T08:10:00+01:00'"),
+        ({"starts_at": "2025-09-01T08:10:00"}, "starts_at: met '2025-09-01T08:10:00' without an"),
+        ({"starts_at": "2025-09-01"}, "starts_at: met '2025-09-01'; wanted a time with its offset"),
+        ({"starts_at": "0001-01-01T00:00+02:00"}, "starts_at: met '0001-01-01T00:00+02:00'"),
+        ({"recorded_at": ""}, "recorded_at: met nothing; wanted a time with its offset"),
+        ({"recorded_at": "1756707450"}, "recorded_at: met 10 characters of another kind"),
+        ({"minutes": "0"}, "minutes: met 0; wanted a whole number, 1 to 1440"),
+        ({"minutes": "1441"}, "minutes: met 1441; wanted a whole number, 1 to 1440"),
+        ({"minutes": "45.5"}, "minutes: met '45.5'; wanted a whole number"),
+        ({"minutes": "-45"}, "minutes: met '-45'; wanted a whole number"),
+        ({"minutes": "٤٥"}, "minutes: met 2 characters of another kind; wanted a whole number"),
+        ({"minutes": "9" * 5000}, "minutes: met 5000 characters of another kind"),
+        ({"minutes": ""}, "minutes: met nothing; wanted a whole number, 1 to 1440"),
+        ({"absent_minutes": "61"}, "absent_minutes: 61 absent minutes of 60 offered"),
+        ({"absent_minutes": "all"}, "absent_minutes: met 3 characters of another kind"),
+        ({"status": "sjuk"}, "status: met 'sjuk'; wanted one of present, late, excused"),
+        ({"status": "Present"}, "status: met 'Present'; wanted one of present"),
+        ({"status": ""}, "status: met nothing; wanted one of present"),
+        ({"subject": "M\0A"}, "subject: met a NUL character"),
+        ({"pupil": "p\0"}, "pupil: met a NUL character"),
+    ],
+)
+def test_a_row_that_cannot_be_right_is_refused_and_the_column_named(
+    cells: dict[str, str], wanted_in_reason: str
+) -> None:
+    told = reason(a_row(**cells))
+
+    assert told.startswith(wanted_in_reason)
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("line", [a_row().replace(",MA", ""), a_row().replace(",MA", ",MA,NO")])
+def test_a_row_with_a_column_too_few_or_too_many_is_refused(line: str) -> None:
+    told = reason(line)
+
+    assert told.startswith(f"columns: met {line.count(',') + 1}; wanted 9: school,pupil,lesson")
+
+
+def test_a_refused_row_is_kept_as_it_stood() -> None:
+    line = a_row(status="sjuk")
+
+    (row,) = read(line)
+
+    assert row == Refused(2, line.rstrip("\n"), reason(line))
+
+
+@pytest.mark.parametrize("column", CANONICAL.columns)
+@pytest.mark.parametrize("person", ["Majken Ågränd", "Majken", "elev-7731", "20110203-1234"])
+def test_no_reason_repeats_who_the_row_is_about(column: str, person: str) -> None:
+    rows = read(a_row(**{column: person}), a_row().replace("\n", f",{person}\n"), f"{person}\n")
+
+    assert not [row for row in rows if isinstance(row, Refused) and person in row.reason]
+
+
+def test_line_numbers_are_those_of_the_file_also_below_a_cell_of_several_lines() -> None:
+    rows = read(a_row(subject='"MA\nNO\r\nSO"'), "\n", a_row(status="?"), a_row())
+
+    assert [row.line for row in rows] == [2, 6, 7]
+    assert isinstance(rows[0], Accepted)
+    assert rows[0].event.subject == "MA\nNO\r\nSO"
+
+
+def test_quotes_may_stand_in_quoted_cells() -> None:
+    event = only(pupil='"p""1,2"', subject='"MA, ""fördjupning"""')
+
+    assert (event.pupil, event.subject) == ('p"1,2', 'MA, "fördjupning"')
+
+
+def test_a_quote_that_nothing_closes_costs_its_own_row_only() -> None:
+    rows = read(a_row(), a_row(subject='"MA'), *[a_row()] * 100)
+
+    assert [row.line for row in rows if isinstance(row, Refused)] == [3]
+    assert len(rows) == 102
+
+
+def test_two_stray_quotes_near_each_other_cost_two_rows_only() -> None:
+    rows = read(a_row(subject='"MA'), a_row(), a_row(subject='"MA'), a_row())
+
+    assert [row.line for row in rows if isinstance(row, Refused)] == [2, 4]
+
+
+def test_a_stray_quote_in_the_last_row_costs_that_row_only() -> None:
+    rows = read(a_row(), a_row(subject='"MA'))
+
+    assert [type(row) for row in rows] == [Accepted, Refused]
+
+
+def test_text_after_a_closing_quote_is_refused() -> None:
+    assert reason(a_row(subject='"MA"x')).startswith("columns: met a quote")
+
+
+def test_bytes_that_are_no_utf8_cost_their_row_only(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    rows = HEADER + a_row(subject="Svenska") + a_row(subject="Bild å form") + a_row(subject="MA")
+    file.write_bytes(rows.encode("latin-1"))
+
+    with open_rows(file) as lines:
+        read_back = list(read_rows(lines))
+
+    assert [row.line for row in read_back if isinstance(row, Accepted)] == [2, 4]
+    (refused,) = (row for row in read_back if isinstance(row, Refused))
+    assert refused.reason == "subject: met bytes that are no UTF-8; wanted the file saved as UTF-8"
+    assert "Bild \\xe5 form" in refused.raw
+    refused.raw.encode("utf-8")
+
+
+def test_a_file_from_a_spreadsheet_with_its_mark_and_line_ends_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    file.write_bytes(("\ufeff" + HEADER + a_row()).replace("\n", "\r\n").encode())
+
+    with open_rows(file) as lines:
+        (row,) = read_rows(lines)
+
+    assert isinstance(row, Accepted)
+
+
+@pytest.mark.parametrize(
+    ("first", "met"),
+    [
+        ("", "met an empty file"),
+        ("school,pupil\n", "met school,pupil"),
+        (HEADER.replace("pupil", "name"), "met school,name,lesson"),
+        (HEADER.replace(",", ";"), "met school;pupil;lesson"),
+    ],
+)
+def test_another_header_is_told_with_the_one_that_is_wanted(first: str, met: str) -> None:
+    with pytest.raises(HeaderError) as error:
+        list(read_rows(StringIO(first, newline="")))
+
+    assert str(error.value).startswith(met)
+    assert str(error.value).endswith(f"wanted the header {HEADER.strip()} as the first row")
+
+
+def test_a_file_without_header_is_told_without_naming_its_first_pupil() -> None:
+    with pytest.raises(HeaderError) as error:
+        list(read_rows([a_row()]))
+
+    assert "elev-7731" not in str(error.value)
+
+
+def test_rows_are_read_as_they_are_asked_for() -> None:
+    taken = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal taken
+        yield HEADER
+        while True:
+            taken += 1
+            yield a_row()
+
+    rows = read_rows(endless())
+    for _ in range(10):
+        next(rows)
+
+    assert taken == 10
+
+
+@given(st.lists(st.text(alphabet='",\r\n\0 /ab1å:-', max_size=40), max_size=12))
+def test_no_text_stops_the_rows_after_it(lines: list[str]) -> None:
+    rows = read(*(line + "\n" for line in lines), *["\n", a_row()] * 40)
+
+    assert isinstance(rows[-1], Accepted)
+
+
+def test_the_header_with_its_marks_around_cells_is_the_same_header() -> None:
+    quoted = HEADER.replace("school", '"school"').replace("status", '"status"')
+
+    assert [type(row) for row in read_rows([quoted, a_row()])] == [Accepted]

@@ -1,0 +1,234 @@
+"""The roster's files: read whole, refused whole, and every mistake told with its line."""
+
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from services.ingest.roster import Roster, read_roster, records, write_roster
+from shared.config import ConfigError
+from shared.events import PupilRecord
+
+PUPILS_HEADER = "school,pupil,name,class,work_team,enrolled,left,contact_teachers,bus,valid_from"
+STAFF_HEADER = "school,staff,name,roles,email,mobile,slot,valid_from"
+PUPIL = {
+    "school": "skola-1",
+    "pupil": "p0001",
+    "name": "Majken Ågränd",
+    "class": "7A",
+    "work_team": "Arbetslag 7",
+    "enrolled": "2025-08-18",
+    "left": "",
+    "contact_teachers": "k7a1",
+    "bus": "linje 3",
+    "valid_from": "2025-08-18",
+}
+TEACHER = {
+    "school": "skola-1",
+    "staff": "k7a1",
+    "name": "Sixten Öbrink",
+    "roles": "contact_teacher",
+    "email": "sixten.obrink@skola-1.example",
+    "mobile": "+46701740605",
+    "slot": "thu 15:00",
+    "valid_from": "2025-08-18",
+}
+
+
+def pupil(**cells: str) -> str:
+    cells = {name.removesuffix("_"): cell for name, cell in cells.items()}
+    return ",".join((PUPIL | cells).values())
+
+
+def teacher(**cells: str) -> str:
+    return ",".join((TEACHER | cells).values())
+
+
+def read(
+    folder: Path, pupils: tuple[str, ...] = (pupil(),), staff: tuple[str, ...] = (teacher(),)
+) -> Roster:
+    (folder / "pupils.csv").write_text("\n".join((PUPILS_HEADER, *pupils)), encoding="utf-8")
+    (folder / "staff.csv").write_text("\n".join((STAFF_HEADER, *staff)), encoding="utf-8")
+    return read_roster(folder)
+
+
+def problems(
+    folder: Path, pupils: tuple[str, ...] = (pupil(),), staff: tuple[str, ...] = (teacher(),)
+) -> list[str]:
+    with pytest.raises(ConfigError) as error:
+        read(folder, pupils, staff)
+    return [str(problem).removeprefix(f"{folder}/") for problem in error.value.problems]
+
+
+def test_a_roster_says_who_follows_which_pupil_and_when(tmp_path: Path) -> None:
+    roster = read(tmp_path)
+
+    (majken,), (sixten,) = roster
+    assert majken.school_class == "7A"
+    assert majken.contact_teachers == ("k7a1",)
+    assert (majken.enrolled, majken.left) == (date(2025, 8, 18), None)
+    assert sixten.roles == ("contact_teacher",)
+    assert sixten.slot == "thu 15:00"
+
+
+def test_a_pupil_may_have_several_contact_teachers_and_an_adult_several_roles(
+    tmp_path: Path,
+) -> None:
+    staff = (teacher(), teacher(staff="k7a2", roles="contact_teacher coordinator"))
+
+    roster = read(tmp_path, (pupil(contact_teachers="k7a1 k7a2"),), staff)
+
+    assert roster.pupils[0].contact_teachers == ("k7a1", "k7a2")
+    assert roster.staff[1].roles == ("contact_teacher", "coordinator")
+
+
+def test_what_need_not_be_known_may_be_left_out(tmp_path: Path) -> None:
+    bare = pupil(
+        name="", class_="", work_team="", enrolled="", contact_teachers="", bus="", left=""
+    )
+
+    roster = read(tmp_path, (bare,), (teacher(email="", mobile="", slot=""),))
+
+    assert roster.pupils[0].contact_teachers == ()
+    assert (roster.staff[0].email, roster.staff[0].slot) == ("", "")
+
+
+def test_a_pupil_may_have_several_rows_that_hold_from_different_days(tmp_path: Path) -> None:
+    roster = read(tmp_path, (pupil(), pupil(class_="7B", valid_from="2025-11-03")))
+
+    assert [row.school_class for row in roster.pupils] == ["7A", "7B"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"pupil": ""}, "pupil: met nothing; wanted an identifier"),
+        ({"school": "norr syd"}, "school: met 8 characters of another kind; wanted an identifier"),
+        ({"valid_from": ""}, "valid_from: met nothing; wanted a date such as 2025-08-18"),
+        ({"valid_from": "18/8 2025"}, "valid_from: met 9 characters of another kind; wanted a dat"),
+        ({"enrolled": "2025-02-30"}, "enrolled: met '2025-02-30'; wanted a date"),
+        ({"enrolled": "2025-8-18"}, "enrolled: met '2025-8-18'; wanted a date"),
+        ({"left": "2025-08-15"}, "left: met 2025-08-15; wanted a date not before enrolled"),
+        ({"contact_teachers": "k9z1"}, "contact_teachers: number 1 of 1 is unknown; wanted staff"),
+        ({"contact_teachers": "k7a1 eht1"}, "contact_teachers: number 2 of 2 is unknown"),
+        ({"contact_teachers": "a/b"}, "contact_teachers: met 3 characters of another kind"),
+        ({"class": "7A,7B"}, "columns: met 11; wanted 10: school,pupil,name"),
+        ({"name": '"Majken\tÅgränd"'}, "name: met a line break or control character"),
+    ],
+)
+def test_a_mistake_about_a_pupil_is_told_with_file_line_and_what_is_wanted(
+    tmp_path: Path, cells: dict[str, str], told: str
+) -> None:
+    staff = (teacher(), teacher(staff="eht1", roles="eht"))
+
+    (problem,) = problems(tmp_path, (pupil(pupil="p0002"), pupil(**cells)), staff)
+
+    assert problem.startswith(f"pupils.csv:3: {told}")
+    assert "Majken" not in problem
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"staff": ""}, "staff: met nothing; wanted an identifier"),
+        ({"roles": ""}, "roles: met nothing; wanted one or more of contact_teacher, eht, rektor"),
+        ({"roles": "mentor"}, "roles: met 'mentor'; wanted one or more of contact_teacher"),
+        ({"email": "sixten.obrink"}, "email: met 13 characters of another kind; wanted an addres"),
+        ({"email": "a@b.example c@d.example"}, "email: met 23 characters of another kind"),
+        ({"mobile": "0701740605"}, "mobile: met 10 characters of another kind; wanted a number"),
+        ({"slot": "sat 10:00"}, "slot: met 'sat 10:00'; wanted a weekday, mon to fri, and a time"),
+        ({"slot": "tors 15.00"}, "slot: met 'tors 15.00'; wanted a weekday"),
+        ({"slot": "thu 25:00"}, "slot: met 'thu 25:00'; wanted a weekday"),
+    ],
+)
+def test_a_mistake_about_an_adult_is_told_without_name_or_address(
+    tmp_path: Path, cells: dict[str, str], told: str
+) -> None:
+    (problem,) = problems(tmp_path, staff=(teacher(staff="k7a9"), teacher(**cells)))
+
+    assert problem.startswith(f"staff.csv:3: {told}")
+    assert "ixten" not in problem
+
+
+def test_a_contact_teacher_of_another_school_is_unknown(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, staff=(teacher(school="skola-2"),))
+
+    assert problem.startswith("pupils.csv:2: contact_teachers: number 1 of 1 is unknown")
+
+
+def test_two_rows_of_one_pupil_from_the_same_day_are_refused(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, (pupil(), pupil(class_="7B")))
+
+    assert problem.startswith("pupils.csv:3: pupil: stands in line 2 with the same valid_from")
+
+
+def test_all_mistakes_of_both_files_are_told_at_once(tmp_path: Path) -> None:
+    told = problems(
+        tmp_path,
+        (pupil(valid_from="i går", enrolled="?"), pupil(pupil="p/2")),
+        (teacher(slot="fredag", mobile="112"),),
+    )
+
+    assert [problem.split(":")[:3] for problem in told] == [
+        ["pupils.csv", "2", " enrolled"],
+        ["pupils.csv", "2", " valid_from"],
+        ["pupils.csv", "3", " pupil"],
+        ["staff.csv", "2", " mobile"],
+        ["staff.csv", "2", " slot"],
+    ]
+
+
+def test_a_folder_without_the_files_says_which_are_missing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as error:
+        read_roster(tmp_path)
+
+    assert str(error.value).splitlines() == [
+        f"{tmp_path}/pupils.csv:1: cannot be read: No such file or directory",
+        f"{tmp_path}/staff.csv:1: cannot be read: No such file or directory",
+    ]
+
+
+def test_another_header_is_told_with_the_one_that_is_wanted(tmp_path: Path) -> None:
+    (tmp_path / "pupils.csv").write_text("elev,skola\n", encoding="utf-8")
+    (tmp_path / "staff.csv").write_text(f"{STAFF_HEADER}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match=f"wanted the header {PUPILS_HEADER} as the first row"):
+        read_roster(tmp_path)
+
+
+def test_bytes_that_are_no_utf8_are_told_with_their_line(tmp_path: Path) -> None:
+    read(tmp_path)
+    file = tmp_path / "pupils.csv"
+    file.write_bytes(file.read_text(encoding="utf-8").encode("latin-1"))
+
+    with pytest.raises(ConfigError, match=r"pupils\.csv:2: name: met bytes that are no UTF-8"):
+        read_roster(tmp_path)
+
+
+def test_a_written_roster_is_read_back_as_it_was(tmp_path: Path) -> None:
+    staff = (teacher(), teacher(staff="k7a2", name='"Ek, ""Elof"""', roles="rektor admin"))
+    roster = read(tmp_path, (pupil(), pupil(pupil="p2", left="2026-01-09")), staff)
+
+    write_roster(roster, tmp_path)
+
+    assert read_roster(tmp_path) == roster
+
+
+def test_rules_learn_neither_names_nor_addresses(tmp_path: Path) -> None:
+    roster = read(tmp_path)
+    now = datetime(2025, 8, 18, 6, 0, tzinfo=UTC)
+
+    (record,) = records(roster.pupils, now)
+
+    assert record == PupilRecord(
+        school="skola-1",
+        pupil="p0001",
+        school_class="7A",
+        work_team="Arbetslag 7",
+        enrolled=date(2025, 8, 18),
+        contact_teachers=("k7a1",),
+        bus="linje 3",
+        valid_from=date(2025, 8, 18),
+        recorded_at=now,
+    )
+    assert "Majken" not in record.model_dump_json()
