@@ -79,7 +79,6 @@ async def _tell(school: School, console: Console, told: _Told, *, speed: float, 
         with week_progress(console) as progress:
             await story.prepare(progress)
             lived = await story.live(progress)
-        await story.settle()
         story.summary()
         if not once:
             console.print(

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from redis.asyncio import Redis
@@ -26,7 +26,7 @@ from services.ingest.store import IngestStore
 from services.rules.report import KINDS, why
 from shared import streams
 from shared.broker import text
-from shared.events import CASE_MESSAGE, AttendanceEvent, CaseStep, StepKind
+from shared.events import CASE_MESSAGE, AttendanceEvent, CaseStep, StepKind, TimeReached
 from shared.streams import entry_order
 
 AUDIENCES = {
@@ -68,7 +68,9 @@ class Story:
     def __post_init__(self) -> None:
         self.store = IngestStore(self.client)
         self.now: datetime | None = None
-        self.told_after = dict.fromkeys(range(self.settings.partitions), "0-0")
+        partitions = range(self.settings.partitions)
+        self.told_after = dict.fromkeys(partitions, "0-0")
+        self.forwarded = dict.fromkeys(partitions, datetime.min.replace(tzinfo=UTC))
 
     def received(self, message: Received) -> None:
         """A message has come to the inbox."""
@@ -138,8 +140,7 @@ class Story:
         pupils = len({pupil for pupil, _ in open_findings})
         self.console.print(
             f"Hittills: {found} signaler, {len(open_findings)} öppna om {pupils} elever. "
-            f"[dim]So far: {found} findings, {len(open_findings)} open on {pupils} pupils; "
-            "history, told to nobody.[/]\n"
+            f"[dim]So far: {found} findings, {len(open_findings)} open on {pupils} pupils.[/]\n"
         )
 
     async def live(self, progress: Progress) -> bool:
@@ -184,25 +185,30 @@ class Story:
             await publisher.flush()
             self.now = tick
             await turn_clock(self.store, tick)
-            await self._tell_steps()
+            await self._catch_up(tick)
             progress.update(task, advance=1, now=_when(tick.astimezone(self.school.calendar.zone)))
             if self.speed:
                 due = max(due + 0.25 / self.speed, loop.time() - 1)
                 await asyncio.sleep(max(0, due - loop.time()))
 
-    async def settle(self, seconds: float = 20) -> None:
-        """Wait until what the last tick brought is folded and told, or `seconds` are over."""
+    async def _catch_up(self, tick: datetime, seconds: float = 10) -> None:
+        """Let the services tell what a tick brought before the next one, so that times are true.
+
+        A service that is just being started again is not waited for longer than `seconds`.
+        """
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while not await self._settled():
-                    await asyncio.sleep(0.1)
-        await self._tell_steps()
+                while True:
+                    await self._tell_steps()
+                    if all(at >= tick for at in self.forwarded.values()) and await self._told():
+                        return
+                    await asyncio.sleep(0.01)
 
-    async def _settled(self) -> bool:
-        for partition in range(self.settings.partitions):
-            newest: Any = await self.client.xrevrange(streams.attendance(partition), count=1)
-            reached = await self.store.checkpoint(partition)
-            if newest and entry_order(text(newest[0][0])) > entry_order(reached):
+    async def _told(self) -> bool:
+        """Has notify read all steps, and sent what it has to send?"""
+        for partition, newest in self.told_after.items():
+            position = await self.client.get(f"position:{{notify}}:{partition}")
+            if entry_order(text(position or b"0-0")) < entry_order(newest):
                 return False
         return not await self.client.hlen("outbox:{notify}")
 
@@ -228,6 +234,8 @@ class Story:
                 message = CASE_MESSAGE.validate_json(fields[streams.BODY])
                 if isinstance(message, CaseStep):
                     yield message
+                elif isinstance(message, TimeReached):
+                    self.forwarded[partition] = message.at
 
     def summary(self) -> None:
         """What the run has brought."""
