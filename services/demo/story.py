@@ -23,26 +23,13 @@ from services.ingest.roster import read_roster
 from services.ingest.school_time import QUARTER
 from services.ingest.settings import Settings
 from services.ingest.store import IngestStore
-from services.rules.report import KINDS, why
+from services.rules.report import AUDIENCES, KINDS, line_of
 from shared import streams
 from shared.broker import text
 from shared.events import CASE_MESSAGE, AttendanceEvent, CaseStep, StepKind, TimeReached
 from shared.streams import entry_order
 
-AUDIENCES = {
-    "contact_teacher": "kontaktlärare",
-    "eht": "EHT",
-    "rektor": "rektor",
-    "admin": "administration",
-    "coordinator": "samordnare",
-}
 WEEKDAYS = ("mån", "tis", "ons", "tor", "fre", "lör", "sön")
-STYLES = {
-    StepKind.OPENED: "bold yellow",
-    StepKind.RAISED: "bold red",
-    StepKind.RETRACTED: "cyan",
-    StepKind.CLEARED: "green",
-}
 _MORNING, _EVENING = time(7), time(18)
 
 HISTORY = "demo-history"
@@ -215,16 +202,7 @@ class Story:
     async def _tell_steps(self) -> None:
         async for step in self._new_steps():
             self.steps[step.kind] += 1
-            audience = ", ".join(AUDIENCES[each] for each in step.audience)
-            level = f"nivå {step.level}"
-            if step.remaining is not None:
-                level += f" → {step.remaining}"
-            self.console.print(
-                f"[{STYLES[step.kind]}]{KINDS[step.kind]:>9}[/]  {step.as_of} "
-                f"{step.school}/{step.pupil}  {step.title['sv']}, {level}  "
-                f"[dim]{why(step)} · {audience}[/]",
-                soft_wrap=True,
-            )
+            self.console.print(line_of(step), soft_wrap=True)
 
     async def _new_steps(self) -> Any:
         for partition, after in self.told_after.items():

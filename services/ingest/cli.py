@@ -74,7 +74,7 @@ def run() -> None:
 def import_(
     files: tuple[Path, ...], *, profile: str, history: bool, dry_run: bool, wait: bool, form: str
 ) -> None:
-    """Import registrations from CSV FILES. Exits 1 when a row was refused, 2 when all were."""
+    """Import registrations from CSV FILES; exits 1 when a row was refused."""
     report = Report()
     rows = Rows(list(files), PROFILES[profile], report)
     outcomes: Counter[str] | None = None

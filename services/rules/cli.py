@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from services.rules.app import create_app
-from services.rules.report import table_of
+from services.rules.report import line_of
 from services.rules.settings import Settings
 from services.rules.store import each_step
 from shared.broker import make_client
@@ -48,9 +48,10 @@ async def _all_steps(settings: Settings) -> list[CaseStep]:
 
 
 def show_steps(told: Iterable[CaseStep], form: str) -> None:
-    """Print steps as a table, or as one JSON object a line."""
-    if form == "jsonl":
-        for step in told:
+    """Print steps in words, or as one JSON object a line."""
+    console = Console(highlight=False)
+    for step in told:
+        if form == "jsonl":
             click.echo(step.model_dump_json())
-    else:
-        Console(highlight=False).print(table_of(told))
+        else:
+            console.print(line_of(step), soft_wrap=True)

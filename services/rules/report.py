@@ -1,8 +1,6 @@
 """Steps in words for the terminal: what was found, why, since when. Swedish, as staff read it."""
 
-from collections.abc import Iterable
-
-from rich.table import Table
+from rich.text import Text
 
 from shared.events import CaseStep, Evidence, StepKind
 
@@ -22,25 +20,34 @@ _INDICATORS = {
 }
 
 
-def table_of(steps: Iterable[CaseStep]) -> Table:
-    """One row a step."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("dag", "skola/elev", "signal", "nivå", "", "sedan", "därför att"):
-        table.add_column(heading, overflow="fold", no_wrap=heading != "därför att")
-    for step in steps:
-        level = str(step.level)
-        if step.remaining is not None:
-            level += f" → {step.remaining}"
-        table.add_row(
-            step.as_of.isoformat(),
-            f"{step.school}/{step.pupil}",
-            step.title.get("sv", step.rule),
-            level,
-            KINDS[step.kind],
-            step.since.isoformat(),
-            why(step),
-        )
-    return table
+STYLES = {
+    StepKind.OPENED: "bold yellow",
+    StepKind.RAISED: "bold red",
+    StepKind.RETRACTED: "cyan",
+    StepKind.CLEARED: "green",
+}
+
+AUDIENCES = {
+    "contact_teacher": "kontaktlärare",
+    "eht": "EHT",
+    "rektor": "rektor",
+    "admin": "administration",
+    "coordinator": "samordnare",
+}
+
+
+def line_of(step: CaseStep) -> Text:
+    """One line: how the case changed, when, whose, why, and whom it concerns."""
+    level = f"nivå {step.level}"
+    if step.remaining is not None:
+        level += f" → {step.remaining}"
+    title = step.title.get("sv", step.rule)
+    audience = ", ".join(AUDIENCES[each] for each in step.audience)
+    return Text.assemble(
+        (f"{KINDS[step.kind]:>9}", STYLES[step.kind]),
+        f"  {step.as_of} {step.school}/{step.pupil}  {title}, {level}  ",
+        (f"{why(step)} · {audience}", "dim"),
+    )
 
 
 def why(step: CaseStep) -> str:
