@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from services.supervisor import Child, Say, services
+from services.workbench import problems_in
+from shared.config import ConfigError
 from shared.embedded import embedded_server
 from shared.settings import Settings
 
@@ -18,7 +20,13 @@ from shared.settings import Settings
 def everything(
     settings: Settings, environment: Mapping[str, str], say: Say, log: Path | None = None
 ) -> Iterator[list[Child]]:
-    """Server and services, running; a server of your own (`NARVARA_REDIS_URL`) is used as it is."""
+    """Server and services, running; a server of your own (`NARVARA_REDIS_URL`) is used as it is.
+
+    Raises `ConfigError` when a config file is wrong: services that start without it would only
+    die of it, one by one.
+    """
+    if problems := problems_in(settings.config_dir):
+        raise ConfigError(problems)
     with contextlib.ExitStack() as stack:
         if settings.redis_url is None:
             url = stack.enter_context(embedded_server(settings.data_dir))

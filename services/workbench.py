@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+from pydantic import BaseModel
 from rich.console import Console
 
 from services.ingest.config_files import CALENDAR, RULEBOOK
@@ -17,14 +18,18 @@ from services.notify.routing import Routing
 from services.rules.backtest import backtest as fold
 from services.rules.cli import show_steps
 from shared.calendar import SchoolCalendar
-from shared.config import ConfigError, read_config
+from shared.config import ConfigError, Problem, read_config
 from shared.events import AttendanceEvent, Fact
 from shared.rulebook import Rulebook
 from shared.settings import Settings
 
 shown = Console(stderr=True, highlight=False)
 
-ROUTING = "routing.yaml"
+FILES: dict[str, type[BaseModel]] = {
+    CALENDAR: SchoolCalendar,
+    RULEBOOK: Rulebook,
+    "routing.yaml": Routing,
+}
 
 
 @click.command()
@@ -32,16 +37,24 @@ ROUTING = "routing.yaml"
 def check(folder: Path | None) -> None:
     """Check the config files in FOLDER (default: the config folder); exits 1 on any problem."""
     folder = folder or Settings().config_dir
-    bad = 0
-    for file, model in ((CALENDAR, SchoolCalendar), (RULEBOOK, Rulebook), (ROUTING, Routing)):
+    problems = problems_in(folder)
+    for problem in problems:
+        click.echo(str(problem))
+    for file in FILES:
+        if not any(problem.file == str(folder / file) for problem in problems):
+            click.echo(f"{folder / file}: good")
+    raise SystemExit(1 if problems else 0)
+
+
+def problems_in(folder: Path) -> list[Problem]:
+    """Everything that is wrong in the config files of a folder."""
+    problems: list[Problem] = []
+    for file, model in FILES.items():
         try:
             read_config(folder / file, model)
         except ConfigError as error:
-            bad += 1
-            click.echo(str(error))
-        else:
-            click.echo(f"{folder / file}: good")
-    raise SystemExit(1 if bad else 0)
+            problems += error.problems
+    return problems
 
 
 @click.command()

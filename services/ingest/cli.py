@@ -88,6 +88,8 @@ def import_(
                     _import(list(files), rows, report, progress, history=history, wait=wait)
                 )
     except (HeaderError, ImportRefusedError) as error:
+        if report.read:
+            _show(report, outcomes, dry_run=dry_run, form=form)
         raise click.ClickException(str(error)) from None
     _show(report, outcomes, dry_run=dry_run, form=form)
     sys.exit(1 if report.refused else 0)

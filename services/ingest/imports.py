@@ -127,13 +127,15 @@ class Import:
     async def live(self, calendar: SchoolCalendar, now: datetime | None) -> None:
         """Send what is new; a school that was not live goes live first."""
         known = await self.store.live()
-        for event in self.rows.counted():
-            if event.school not in known:
-                at = now or event.recorded_at
-                known[event.school] = calendar.local_date(at)
-                await go_live(self.store, self.publisher, event.school, known[event.school], at)
-            await self._send(event)
-        await self._finish()
+        try:
+            for event in self.rows.counted():
+                if event.school not in known:
+                    at = now or event.recorded_at
+                    first = known[event.school] = calendar.local_date(at)
+                    await go_live(self.store, self.publisher, event.school, first, at)
+                await self._send(event)
+        finally:  # what was read before a refusal is sent and kept all the same
+            await self._finish()
 
     async def history(
         self, calendar: SchoolCalendar, digest: str, spill_dir: Path, token: str
@@ -159,16 +161,18 @@ class Import:
         closed: dict[str, date] = {}
         events = self.rows.counted()
         in_time = events if ordered else in_order(events, spill_dir)
-        for number, fact in enumerate(with_closes(in_time, calendar)):
-            if isinstance(fact, DayClosed):
-                closed[fact.school] = fact.date
-                self.report.closes += 1
-                await self.publisher.send(fact)
-            else:
-                await self._send(fact)
-            if number % _LOCK_EVERY == 0:
-                await self.store.lock_history(token, _LOCK_SECONDS)
-        await self._finish()
+        try:
+            for number, fact in enumerate(with_closes(in_time, calendar)):
+                if isinstance(fact, DayClosed):
+                    closed[fact.school] = fact.date
+                    self.report.closes += 1
+                    await self.publisher.send(fact)
+                else:
+                    await self._send(fact)
+                if number % _LOCK_EVERY == 0:
+                    await self.store.lock_history(token, _LOCK_SECONDS)
+        finally:
+            await self._finish()
         for school, day in closed.items():
             await self.store.close(school, day)
 

@@ -79,6 +79,8 @@ class _Service:
     store: Store
     lifeline: Lifeline = field(default_factory=Lifeline)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    """Something may be there to send, or the service is to stop."""
     following: bool = False
     """Holds the lease and reads every partition."""
 
@@ -89,6 +91,7 @@ class _Service:
             yield
         finally:
             self.stopping.set()
+            self.news.set()
             # One that still waits for its lease has nothing to finish.
             await asyncio.wait({work}, timeout=_SECONDS_TO_STOP if self.following else 0)
             work.cancel()
@@ -119,7 +122,7 @@ class _Service:
             stack.push_async_callback(self.lease.release)
             renewing = group.create_task(self._renew())
             positions = await self.store.positions(self.settings.partitions)
-            memory = Memory(self.store, await self.store.load())
+            memory = Memory(self.store, await self.store.load(), self.news)
             reader = Reader(memory, positions, self.office)
             broker = make_broker(self.settings.url, self.settings.partitions)
             stack.push_async_callback(broker.stop)
@@ -149,8 +152,8 @@ class _Service:
     async def _send(self, memory: Memory) -> None:
         sender = Sender(memory, self.office)
         while not self.stopping.is_set():
-            memory.news.clear()
+            self.news.clear()
             await sender.replay()
             if not await sender.send_due():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(memory.news.wait(), 1)
+                    await asyncio.wait_for(self.news.wait(), 1)

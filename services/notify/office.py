@@ -42,13 +42,13 @@ class Memory:
     nobody knows what the server has taken, and the memory is used no more.
     """
 
-    def __init__(self, store: Store, desk: Desk) -> None:
+    def __init__(self, store: Store, desk: Desk, news: asyncio.Event) -> None:
+        """`news` is set when there may be something to send."""
         self.store = store
+        self.news = news
         self._desk = desk
         self._lock = asyncio.Lock()
         self._sound = True
-        self.news = asyncio.Event()
-        """Set when there may be something to send."""
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Desk]:
