@@ -126,7 +126,7 @@ def _tell(now: _Now, signal: Signal, steps: tuple[str, ...], decision: Decision)
     waiting = now.desk.pending.get(item.key)
     if waiting and waiting.signal.opened == signal.opened:
         earlier = tuple(step for step in waiting.steps if step not in steps)
-        item = item.model_copy(update={"steps": (*earlier, *steps), "after": item.after})
+        item = item.model_copy(update={"steps": (*earlier, *steps), "after": waiting.after})
     if decision.send == "digest":
         now.desk.put("pending", item.key, item)
         return

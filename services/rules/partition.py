@@ -57,7 +57,6 @@ class SchoolTime(msgspec.Struct):
     closed: date | None = None
     calendar: str = ""
     rulebooks: list[InForce] = []
-    live: bool = False
 
 
 class Memory(msgspec.Struct):
@@ -112,10 +111,8 @@ class Partition:
                 self._enrol(entry, message)
             case DayClosed():
                 return list(self._close(entry, message))
-            case TimeReached():
+            case TimeReached() | SchoolLive():
                 return [message]
-            case SchoolLive():
-                return self._go_live(message)
             case RulebookChanged():
                 self.memory.rulebook = message.version
                 self.memory.rulebooks[message.version] = _json(message.content)
@@ -165,14 +162,6 @@ class Partition:
         if pupil.folded < entry:
             enrol(pupil, record, self._time(record.school).closed)
             self.changed.add(f"{record.school}/{record.pupil}")
-
-    def _go_live(self, message: SchoolLive) -> list[CaseMessage]:
-        """A school goes live once; asked again, nothing comes of it."""
-        time = self._time(message.school)
-        if time.live:
-            return []
-        time.live = True
-        return [message]
 
     def _close(self, entry: EntryId, message: DayClosed) -> Iterator[CaseStep]:
         time = self._time(message.school)

@@ -1,0 +1,266 @@
+"""What a crash may do: repeat one message once, and nothing else."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from itertools import count
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+
+from services.notify.channels import Channel
+from services.notify.delivery import SENT, Outcome, no_answer
+from services.notify.message import Composed, load_texts
+from services.notify.office import Memory, MemorySpoiltError, Office
+from services.notify.reader import Reader
+from services.notify.routing import Routing
+from services.notify.sender import Sender
+from services.notify.store import LEASE, Store, WrittenBeforeError, key
+from shared.broker import Entry, make_client
+from shared.events import CaseMessage
+from shared.lease import Lease, LeaseLostError
+from shared.roster import ROSTER
+from tests.notify.examples import (
+    CALENDAR,
+    OTHER_PUPIL,
+    SCHOOL,
+    THURSDAY,
+    WEDNESDAY,
+    reached,
+    roster,
+    step,
+)
+from tests.notify.test_message import TEMPLATES
+
+TIME = reached(WEDNESDAY)
+SLOT = reached(THURSDAY, "15:00")
+
+
+class Gateway:
+    """Takes what it gets; the next outcomes can be told beforehand, an exception is a crash."""
+
+    def __init__(self) -> None:
+        self.addresses: list[str] = []
+        self.taken: list[Composed] = []
+        self.next: list[Outcome | Exception] = []
+
+    async def send(self, address: str, message: Composed) -> Outcome:
+        self.addresses.append(address)
+        self.taken.append(message)
+        outcome = self.next.pop(0) if self.next else SENT
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+class CrashError(RuntimeError):
+    """The process dies here."""
+
+
+class Process:
+    """One life of the service, from what the server holds."""
+
+    def __init__(self, client: Redis, gateway: Gateway, reader: Reader, sender: Sender) -> None:
+        self.client, self.gateway, self.reader, self.sender = client, gateway, reader, sender
+
+    async def send_all(self) -> None:
+        while await self.sender.send_due():
+            pass
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Redis]:
+    client = make_client(redis_url)
+    call: Any = client.hset(ROSTER, SCHOOL, roster().model_dump_json(by_alias=True))
+    await call
+    yield client
+    await client.aclose()
+
+
+async def start(client: Redis, gateway: Gateway, now: float = 1000) -> Process:
+    await client.delete(LEASE)
+    lease = Lease(client, LEASE, 60)
+    await lease.acquire()
+    store = Store(client, lease)
+    channels: dict[str, Channel] = {"email": gateway, "sms": gateway}
+    tokens = (f"token-{number}" for number in count())
+    office = Office(
+        routing=lambda: ROUTING,
+        calendar=lambda: CALENDAR,
+        channels=channels,
+        texts=load_texts(TEMPLATES),
+        base_url="https://narvara.skola.example",
+        partitions=1,
+        retry_seconds=30,
+        token=lambda: next(tokens),
+        clock=lambda: now,
+        jitter=lambda: 1.0,
+    )
+    memory = Memory(store, await store.load(), asyncio.Event())
+    reader = Reader(memory, await store.positions(1), office)
+    return Process(client, gateway, reader, Sender(memory, office))
+
+
+ROUTING = Routing()
+
+
+def entries(*messages: CaseMessage) -> Sequence[Entry]:
+    return [Entry(f"{n}-0", each.model_dump_json().encode()) for n, each in enumerate(messages, 1)]
+
+
+async def rows(client: Redis, table: Any) -> dict[bytes, bytes]:
+    call: Any = client.hgetall(key(table))
+    found: dict[bytes, bytes] = await call
+    return found
+
+
+async def everything(client: Redis) -> dict[str, Any]:
+    tables = ("findings", "pending", "outbox", "messages", "ledger", "reached")
+    return {table: await rows(client, table) for table in tables}
+
+
+async def test_entries_that_are_read_again_change_nothing(client: Redis) -> None:
+    batch = entries(TIME, step(level=3), step(pupil=OTHER_PUPIL), SLOT)
+    process = await start(client, Gateway())
+    await process.reader.fold(0, batch)
+    before = await everything(client)
+
+    await process.reader.fold(0, batch)
+    again = await start(client, Gateway())
+    await again.reader.fold(0, batch)
+
+    assert await everything(client) == before
+    assert len(before["outbox"]) == 2
+
+
+async def test_a_batch_is_written_whole_or_not_at_all(client: Redis) -> None:
+    process = await start(client, Gateway())
+    await client.set(LEASE, "another")
+
+    with pytest.raises(LeaseLostError):
+        await process.reader.fold(0, entries(TIME, step(level=3)))
+
+    assert not any((await everything(client)).values())
+    assert await client.get("position:{notify}:0") is None
+
+
+async def test_a_memory_that_may_be_wrong_is_used_no_more(client: Redis) -> None:
+    process = await start(client, Gateway())
+    await client.set("position:{notify}:0", "9-0")
+
+    with pytest.raises(WrittenBeforeError):
+        await process.reader.fold(0, entries(TIME, step(level=3)))
+    with pytest.raises(MemorySpoiltError):
+        await process.reader.fold(0, entries(TIME))
+
+
+async def test_a_crash_after_sending_repeats_the_message_once_with_the_same_id(
+    client: Redis,
+) -> None:
+    gateway = Gateway()
+    gateway.next = [CrashError()]
+    process = await start(client, gateway)
+    await process.reader.fold(0, entries(TIME, step(level=3)))
+    with pytest.raises(ExceptionGroup):
+        await process.send_all()
+
+    too_soon = await start(client, gateway, now=1001)
+    await too_soon.send_all()
+    sent_too_soon = len(gateway.taken)
+    later = await start(client, gateway, now=1030)
+    await later.send_all()
+    much_later = await start(client, gateway, now=10**6)
+    await much_later.send_all()
+
+    assert sent_too_soon == 1
+    assert len(gateway.taken) == 2
+    assert gateway.taken[0] == gateway.taken[1]
+
+
+async def test_a_correction_after_a_crash_while_sending_is_told(client: Redis) -> None:
+    gateway = Gateway()
+    gateway.next = [CrashError()]
+    process = await start(client, gateway)
+    batch = entries(TIME, step(level=3), step("retracted", level=3, remaining=0))
+    await process.reader.fold(0, batch[:2])
+    with pytest.raises(ExceptionGroup):
+        await process.send_all()
+
+    again = await start(client, gateway, now=10**6)
+    await again.reader.fold(0, batch)
+    await again.send_all()
+
+    first, second = gateway.taken
+    assert "vänta" in first.sms
+    assert "rättats" in second.sms
+
+
+async def test_a_correction_that_comes_while_a_message_is_on_its_way_is_told(
+    client: Redis,
+) -> None:
+    gateway = Gateway()
+    process = await start(client, gateway)
+    batch = entries(TIME, step(level=3, step_id="s"), step("retracted", level=3, remaining=0))
+    await process.reader.fold(0, batch[:2])
+    send = gateway.send
+
+    async def slowly(address: str, message: Composed) -> Outcome:
+        if not gateway.taken:
+            await process.reader.fold(0, batch)
+        return await send(address, message)
+
+    gateway.send = slowly  # type: ignore[method-assign]
+    await process.send_all()
+
+    assert ["rättats" in each.sms for each in gateway.taken] == [False, True]
+    assert b"s skola-1/eht-1 sms" in await rows(client, "ledger")
+    assert await rows(client, "outbox") == {}
+
+
+async def test_a_message_that_is_known_not_to_be_out_needs_no_correction(client: Redis) -> None:
+    gateway = Gateway()
+    gateway.next = [no_answer(ConnectionRefusedError(), reached=False)]
+    process = await start(client, gateway)
+    batch = entries(TIME, step(level=3), step("retracted", level=3, remaining=0))
+    await process.reader.fold(0, batch[:2])
+    await process.send_all()
+
+    await process.reader.fold(0, batch)
+    await process.send_all()
+
+    assert len(gateway.taken) == 1
+    assert await rows(client, "outbox") == {}
+
+
+async def test_a_dead_letter_tells_only_what_still_stands_when_it_is_replayed(
+    client: Redis,
+) -> None:
+    gateway = Gateway()
+    gateway.next = [Outcome("permanent", "x"), Outcome("permanent", "y")]
+    process = await start(client, gateway)
+    batch = entries(TIME, step(level=3), step("cleared", level=3))
+    await process.reader.fold(0, batch[:2])
+    await process.send_all()
+    dead = await rows(client, "dead-letters")
+    await process.reader.fold(0, batch)
+    call: Any = client.hset(key("replay"), next(iter(dead)), "1")
+    await call
+
+    await process.sender.replay()
+    await process.send_all()
+
+    assert len(gateway.taken) == 2
+    assert await rows(client, "dead-letters") == {}
+    assert await rows(client, "replay") == {}
+
+
+async def test_urgent_messages_go_before_digests(client: Redis) -> None:
+    gateway = Gateway()
+    process = await start(client, gateway)
+    digest = step(pupil=OTHER_PUPIL, audience=("eht",))
+    urgent = step(level=3, audience=("contact_teacher",))
+    await process.reader.fold(0, entries(TIME, digest, SLOT, urgent))
+
+    await process.send_all()
+
+    assert ["vänta" in each.sms for each in gateway.taken] == [True, False]

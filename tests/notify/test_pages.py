@@ -1,0 +1,143 @@
+"""The page that a link opens."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from services.notify.desk import Fate, Item, Page, Recipient, signal_of
+from services.notify.pages.page import Opened, page_routes
+from services.notify.pages.words import figure
+from shared.events import Evidence, StepKind
+from tests.notify.examples import (
+    EHT,
+    FRIDAY,
+    OTHER_PUPIL,
+    PUPIL,
+    SCHOOL,
+    THURSDAY,
+    WEDNESDAY,
+    at,
+    step,
+)
+
+TOKEN = "AbCdEfGhIjKlMnOpQrStUv"
+OPENED = "step-opened"
+
+
+def item(pupil: str = PUPIL, opened: str = OPENED, **fields: Any) -> Item:
+    return Item(
+        recipient=Recipient(school=SCHOOL, staff=EHT),
+        signal=signal_of(step(pupil=pupil, **fields), opened, 3),
+        steps=(opened,),
+        after=at(WEDNESDAY),
+        channels=("sms",),
+        reason="an example",
+    )
+
+
+async def opened(
+    *items: Item, token: str = TOKEN, fates: Mapping[str, Fate] | None = None
+) -> httpx.Response:
+    page = Page(kind="immediate", made=at(THURSDAY), items=items)
+
+    async def find(wanted: str) -> Opened | None:
+        return Opened(page, fates or {}) if wanted == TOKEN else None
+
+    transport = httpx.ASGITransport(Starlette(routes=page_routes(find)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://notify") as client:
+        return await client.get(f"/m/{token}")
+
+
+async def test_the_page_shows_each_pupil_with_title_since_level_and_figures() -> None:
+    page = (await opened(item(), item(OTHER_PUPIL, "other"))).text
+
+    for words in (
+        f"Elev {PUPIL} · {SCHOOL}",
+        f"Elev {OTHER_PUPIL} · {SCHOOL}",
+        "Allvar",
+        "Hög total frånvaro",
+        "Sedan 2025-09-10",
+        "Frånvaro av lektionstiden: 16,2 %, de senaste 20 skoldagarna (gräns: minst 15,0 %)",
+        "Serious: High total absence, since 2025-09-10",
+        "Absence, share of lesson time: 16.2 %, the last 20 school days (threshold: at least",
+    ):
+        assert words in page
+
+
+async def test_two_signals_of_one_pupil_stand_under_one_heading() -> None:
+    page = (await opened(item(), item(opened="other", rule="late-arrivals"))).text
+
+    assert page.count(f"Elev {PUPIL}") == 1
+
+
+@pytest.mark.parametrize(
+    ("fate", "words"),
+    [
+        (Fate(kind=StepKind.RETRACTED, level=0, as_of=FRIDAY), "rättad 2025-09-12"),
+        (Fate(kind=StepKind.RETRACTED, level=2, as_of=FRIDAY), "rättad 2025-09-12 till Oro"),
+        (Fate(kind=StepKind.RAISED, level=4, as_of=FRIDAY), "höjd 2025-09-12 till Kritisk"),
+        (Fate(kind=StepKind.CLEARED, level=0, as_of=FRIDAY), "avslutad 2025-09-12"),
+    ],
+)
+async def test_the_page_says_what_has_become_of_a_signal_since(fate: Fate, words: str) -> None:
+    page = (await opened(item(), fates={OPENED: fate})).text
+
+    assert words in page
+
+
+async def test_a_signal_that_stands_as_shown_has_no_fate() -> None:
+    known = Fate(kind=StepKind.RAISED, level=3, as_of=THURSDAY)
+
+    page = (await opened(item(), fates={OPENED: known})).text
+
+    assert 'class="fate"' not in page
+
+
+async def test_an_unknown_link_opens_a_page_that_says_so() -> None:
+    answer = await opened(item(), token="guessed")
+
+    assert answer.status_code == 404
+    assert "Sidan finns inte" in answer.text
+    assert PUPIL not in answer.text
+
+
+@pytest.mark.parametrize("token", [TOKEN, "guessed"])
+async def test_no_cache_keeps_the_page_and_it_loads_nothing(token: str) -> None:
+    answer = await opened(item(), token=token)
+
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    for tag in ("<script", "<img", "<link", "src=", "href="):
+        assert tag not in answer.text
+
+
+async def test_what_a_source_says_is_text_and_never_markup() -> None:
+    page = (await opened(item(title={"sv": "<b>x</b>", "en": "<b>x</b>"}))).text
+
+    assert "<b>x" not in page
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        (
+            Evidence(indicator="absent_run", value=5, at_least=5),
+            "Frånvarodagar i följd: 5 (gräns: minst 5)",
+        ),
+        (
+            Evidence(indicator="lates", days=10, value=4, at_least=4),
+            "Sena ankomster: 4, de senaste 10 skoldagarna (gräns: minst 4)",
+        ),
+        (
+            Evidence(indicator="absence_share", kind="unexcused", value=None, at_most=1),
+            "Ogiltig frånvaro av lektionstiden: inget att mäta (gräns: högst 100,0 %)",
+        ),
+        (Evidence(indicator="new_one", value=0.5), "new_one: 0,5"),
+    ],
+)
+def test_figures_are_told_in_plain_words(evidence: Evidence, words: str) -> None:
+    assert figure(evidence).sv == words

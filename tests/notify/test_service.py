@@ -1,0 +1,503 @@
+"""The whole path on a real server: steps in, mails and SMS out, each told once."""
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+
+from services.notify.app import create_app
+from services.notify.settings import Settings
+from services.notify.store import LEASE, key
+from shared.broker import make_client
+from shared.events import CaseMessage
+from shared.roster import ROSTER
+from shared.streams import BODY, case_steps
+from shared.telemetry import Lifeline
+from tests.notify.examples import (
+    EHT,
+    OTHER_PUPIL,
+    PUPIL,
+    SCHOOL,
+    TEACHER,
+    THURSDAY,
+    UNKNOWN_PUPIL,
+    WEDNESDAY,
+    live,
+    member,
+    pupil,
+    reached,
+    roster,
+    step,
+)
+from tests.notify.gateways import MailServer, SmsGateway, mail_server, sms_gateway
+
+PARTITIONS = 2
+TEACHER_MAIL, EHT_MAIL = f"{TEACHER}@skola.example", f"{EHT}@skola.example"
+SLOT = reached(THURSDAY, "15:00")
+
+
+@pytest.fixture
+def mail() -> Iterator[MailServer]:
+    with mail_server() as server:
+        yield server
+
+
+@pytest.fixture
+def sms() -> Iterator[SmsGateway]:
+    with sms_gateway() as gateway:
+        yield gateway
+
+
+@dataclass
+class School:
+    """A school's case steps on a real server, and the service that reads them."""
+
+    settings: Settings
+    client: Redis
+
+    async def happens(self, *messages: CaseMessage, partition: int = 0) -> None:
+        for message in messages:
+            fields: Any = {BODY: message.model_dump_json()}
+            await self.client.xadd(case_steps(partition), fields)
+
+    async def time_passes(self, *messages: CaseMessage) -> None:
+        """School time comes in every partition."""
+        for partition in range(PARTITIONS):
+            await self.happens(*messages, partition=partition)
+
+    async def rows(self, table: Any) -> dict[str, Any]:
+        call: Any = self.client.hgetall(key(table))
+        return {name.decode(): json.loads(row) for name, row in (await call).items()}
+
+    async def set_roster(self, content: str) -> None:
+        call: Any = self.client.hset(ROSTER, SCHOOL, content)
+        await call
+
+    async def all_folded(self) -> None:
+        async def folded() -> bool:
+            for partition in range(PARTITIONS):
+                newest: Any = await self.client.xrevrange(case_steps(partition), count=1)
+                position = await self.client.get(f"position:{{notify}}:{partition}")
+                if newest and newest[0][0] != position:
+                    return False
+            return True
+
+        await eventually(folded)
+
+    @asynccontextmanager
+    async def notify(self) -> AsyncIterator[Starlette]:
+        app = create_app(self.settings)
+        async with app.router.lifespan_context(app):
+            lifeline: Lifeline = app.state.lifeline
+
+            async def ready() -> bool:
+                assert lifeline.failure is None
+                return lifeline.ready()
+
+            await eventually(ready)
+            yield app
+            assert lifeline.failure is None
+
+
+async def eventually(holds: Callable[[], Any], seconds: float = 10) -> None:
+    async with asyncio.timeout(seconds):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
+    async def asked() -> bool:
+        return holds()
+
+    await eventually(asked, seconds)
+
+
+@pytest.fixture
+async def school(
+    redis_url: str,
+    tmp_path: Path,
+    mail: MailServer,
+    sms: SmsGateway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> AsyncIterator[School]:
+    for name, value in {
+        "SMTP_HOST": "127.0.0.1",
+        "SMTP_PORT": str(mail.port),
+        "SMTP_TLS": "none",
+        "MAIL_FROM": "narvara@skola.example",
+        "ELKS_URL": sms.url,
+        "ELKS_USERNAME": "user",
+        "ELKS_PASSWORD": "secret",
+    }.items():
+        monkeypatch.setenv(f"NARVARA_{name}", value)
+    config = shutil.copytree("deploy/config", tmp_path / "config")
+    settings = Settings(
+        redis_url=redis_url,
+        data_dir=tmp_path / "data",
+        config_dir=config,
+        partitions=PARTITIONS,
+        retry_seconds=0.05,
+        lease_seconds=2,
+        public_url="https://narvara.skola.example",
+    )
+    client = make_client(redis_url)
+    made = School(settings, client)
+    await made.set_roster(roster().model_dump_json(by_alias=True))
+    yield made
+    await client.aclose()
+
+
+async def get(app: Starlette, path: str) -> httpx.Response:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://notify") as client:
+        return await client.get(path)
+
+
+def link_in(text: str) -> str:
+    return next(word for word in text.split() if word.startswith("https://"))
+
+
+def text_of(mail: MailServer, number: int = 0) -> str:
+    body = mail.mails[number].get_body(("plain",))
+    assert body is not None
+    return str(body.get_content())
+
+
+async def test_a_weeks_signals_come_in_one_digest_and_its_link_opens_their_page(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(step_id="a"), partition=0)
+        await school.happens(step(step_id="b", pupil=OTHER_PUPIL), partition=1)
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1)
+        page = await get(app, link_in(text_of(mail)).removeprefix("https://narvara.skola.example"))
+
+    assert mail.recipients == [TEACHER_MAIL]
+    assert sms.forms == []
+    assert page.status_code == 200
+    for words in (f"Elev {PUPIL}", f"Elev {OTHER_PUPIL}", "Hög total frånvaro", "16,2 %"):
+        assert words in page.text
+
+
+async def test_eht_is_told_of_a_serious_signal_at_once_by_sms(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(sms.forms) == 1)
+        link = link_in(sms.forms[0]["message"])
+        page = await get(app, link.removeprefix("https://narvara.skola.example"))
+
+    (form,) = sms.forms
+    assert form["to"] == "+46700000002"
+    assert form["from"] == "NarVara"
+    assert form["dontlog"] == "message"
+    assert sms.logins == ["Basic dXNlcjpzZWNyZXQ="]
+    assert f"Elev {PUPIL}" in page.text
+    assert mail.raw == []
+
+
+async def test_no_message_carries_anything_about_a_pupil(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), step(level=3, pupil=OTHER_PUPIL))
+        await school.time_passes(SLOT)
+        await until(lambda: bool(mail.raw and sms.forms))
+        await school.happens(step("retracted", level=3, pupil=OTHER_PUPIL, remaining=0))
+        await until(lambda: len(sms.forms) == 2)
+
+    words = "\n".join([mail.decoded, *(form["message"] for form in sms.forms)])
+    # A link is random: what it happens to spell says nothing.
+    said = re.sub(r"https://narvara\.skola\.example/m/[\w-]{22}", "", words)
+    assert "Du har nya närvarosignaler" in said
+    for secret in (
+        *(PUPIL, OTHER_PUPIL, "Nils", "Uppdiktad", "Astrid", "Påhittad", "8B", "high-absence"),
+        *("Hög total", "High total", "absence_share", "16,2", "0.1625", "%", "Oro", "Allvar"),
+    ):
+        assert secret not in said
+
+
+async def test_the_ledger_names_step_recipient_and_channel(
+    school: School, mail: MailServer
+) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(step_id="opened-2"), step("raised", level=3, step_id="raised-3"))
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1)
+
+        async def settled() -> bool:
+            return not await school.rows("outbox")
+
+        await eventually(settled)
+        ledger = await school.rows("ledger")
+
+    assert set(ledger) == {
+        f"opened-2 {SCHOOL}/{TEACHER} email",
+        f"raised-3 {SCHOOL}/{EHT} sms",
+    }
+
+
+async def test_a_restart_tells_nothing_twice(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), step(level=3, pupil=OTHER_PUPIL))
+        await until(lambda: len(sms.forms) == 1)
+    async with school.notify():
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1)
+    async with school.notify():
+        await school.time_passes(reached(THURSDAY, "15:15"))
+        await school.all_folded()
+        await asyncio.sleep(0.3)
+
+    assert (len(mail.raw), len(sms.forms)) == (1, 1)
+
+
+async def test_a_transient_failure_is_tried_again_until_it_is_taken(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    mail.replies = ["451 try later", "421 busy"]
+    sms.answers = [(503, {}), (429, {"Retry-After": "0"})]
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), step(level=3, pupil=OTHER_PUPIL))
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1 and len(sms.forms) == 1)
+
+    assert mail.recipients == [TEACHER_MAIL]
+
+
+async def test_a_permanent_failure_brings_the_next_channel(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    sms.answers = [(403, {})]
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(mail.raw) == 1)
+
+    assert mail.recipients == [EHT_MAIL]
+    assert sms.forms == []
+
+
+async def test_when_every_channel_refuses_it_is_a_dead_letter_that_can_be_replayed(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    sms.answers = [(400, {})]
+    mail.replies = ["550 no such mailbox"]
+
+    async def given_up() -> bool:
+        return bool(await school.rows("dead-letters"))
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await eventually(given_up)
+        (name, letter), *_ = (await school.rows("dead-letters")).items()
+        call: Any = school.client.hset(key("replay"), name, "1")
+        await call
+        await until(lambda: len(sms.forms) == 1)
+
+    assert letter["reason"] == "sms: HTTP 400; email: SMTP 550"
+    assert await school.rows("dead-letters") == {}
+
+
+async def test_a_pupil_that_no_roster_names_is_told_to_eht(
+    school: School, mail: MailServer
+) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(pupil=UNKNOWN_PUPIL))
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1)
+
+    assert mail.recipients == [EHT_MAIL]
+
+
+async def test_a_school_without_a_roster_is_told_to_the_inbox_that_the_file_names(
+    school: School, mail: MailServer
+) -> None:
+    await school.client.delete(ROSTER)
+    file = school.settings.config_dir / "routing.yaml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(
+        text.replace("eht_inbox: {}", f"eht_inbox: {{{SCHOOL}: eht@kommunen.example}}"),
+        encoding="utf-8",
+    )
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(mail.raw) == 1)
+
+    assert mail.recipients == ["eht@kommunen.example"]
+
+
+async def test_without_roster_and_inbox_nothing_is_lost(school: School) -> None:
+    await school.client.delete(ROSTER)
+
+    async def given_up() -> bool:
+        return bool(await school.rows("dead-letters"))
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await eventually(given_up)
+        (letter,) = (await school.rows("dead-letters")).values()
+
+    assert "name eht_inbox for skola-1 in routing.yaml" in letter["reason"]
+
+
+async def test_a_correction_withdraws_what_waits_and_corrects_what_was_told(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), step(level=3, pupil=OTHER_PUPIL))
+        await until(lambda: len(sms.forms) == 1)
+        await school.happens(
+            step("retracted", remaining=0),
+            step("retracted", level=3, pupil=OTHER_PUPIL, remaining=0, as_of=THURSDAY),
+        )
+        await until(lambda: len(sms.forms) == 2)
+        await school.time_passes(SLOT)
+        await school.all_folded()
+        first = link_in(sms.forms[0]["message"]).removeprefix("https://narvara.skola.example")
+        page = await get(app, first)
+
+    assert mail.raw == []
+    assert sms.forms[1]["message"].startswith("En tidigare signal har rättats")
+    assert "rättad 2025-09-11: signalen gäller inte" in page.text
+
+
+async def test_history_is_told_to_nobody_and_what_is_open_comes_in_the_first_digest(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify():
+        await school.happens(
+            step(level=4, history=True, audience=("eht",)),
+            step(pupil=OTHER_PUPIL, history=True),
+            step("cleared", pupil=OTHER_PUPIL, history=True),
+        )
+        await school.time_passes(reached(WEDNESDAY), live(), SLOT)
+        await until(lambda: len(sms.forms) == 1)
+        await school.all_folded()
+
+    assert sms.forms[0]["message"].startswith("Du har nya närvarosignaler")
+    assert mail.raw == []
+
+
+async def test_a_new_roster_counts_from_the_next_step_on(school: School, mail: MailServer) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step())
+        await school.all_folded()
+        rows = roster(
+            member(TEACHER, "contact_teacher"),
+            member("kt-2", "contact_teacher"),
+            pupil("elev-3", "kt-2"),
+        )
+        await school.set_roster(rows.model_dump_json(by_alias=True))
+        await school.happens(step(pupil="elev-3"))
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 2)
+
+    assert sorted(mail.recipients) == [TEACHER_MAIL, "kt-2@skola.example"]
+
+
+async def test_an_unreadable_entry_is_kept_with_its_reason_and_hides_nothing(
+    school: School, sms: SmsGateway
+) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.client.xadd(case_steps(0), {"other": "x"})
+        await school.client.xadd(case_steps(0), {BODY.decode(): b"\xff{"})
+        await school.happens(step(level=3))
+        await until(lambda: len(sms.forms) == 1)
+        refused = await school.rows("quarantine")
+
+    assert sorted(each["reason"] for each in refused.values()) == ["json_invalid", "json_invalid"]
+
+
+async def test_a_second_process_waits_and_takes_over(school: School, sms: SmsGateway) -> None:
+    second = create_app(school.settings)
+    lifeline: Lifeline = second.state.lifeline
+    async with AsyncExitStack() as stack:
+        async with school.notify() as first:
+            await stack.enter_async_context(second.router.lifespan_context(second))
+            readiness = [(await get(app, "/readyz")).status_code for app in (first, second)]
+            health = (await get(second, "/healthz")).status_code
+        await until(lifeline.ready)
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(sms.forms) == 1)
+
+    assert readiness == [200, 503]
+    assert health == 200
+    assert lifeline.failure is None
+
+
+async def test_a_process_that_has_lost_its_lease_ends(school: School) -> None:
+    app = create_app(school.settings)
+    async with app.router.lifespan_context(app):
+        lifeline: Lifeline = app.state.lifeline
+        await until(lifeline.ready)
+        await school.client.set(LEASE, "another")
+        await asyncio.wait_for(lifeline.ended(), 5)
+        health = await get(app, "/healthz")
+
+    assert lifeline.failure is not None
+    assert health.status_code == 503
+
+
+async def test_what_is_measured_names_no_pupil(school: School, sms: SmsGateway) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(sms.forms) == 1)
+        await school.all_folded()
+        metrics = (await get(app, "/metrics")).text
+
+    assert 'narvara_messages_total{channel="sms",outcome="sent"}' in metrics
+    assert 'narvara_steps_routed_total{decision="immediate"}' in metrics
+    assert PUPIL not in metrics
+
+
+async def test_without_gateways_every_message_is_a_file(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SMTP_HOST", "ELKS_USERNAME"):
+        monkeypatch.delenv(f"NARVARA_{name}")
+    folder = school.settings.data_dir / "messages"
+
+    def files(*suffixes: str) -> Sequence[Path]:
+        return [each for suffix in suffixes for each in folder.glob(f"*{suffix}")]
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), step(level=3, pupil=OTHER_PUPIL))
+        await school.time_passes(SLOT)
+        await until(lambda: len(files(".eml", ".sms.txt")) == 2)
+
+    assert len(files(".eml")) == 1
+    assert "+46700000002" in files(".sms.txt")[0].read_text(encoding="utf-8")
