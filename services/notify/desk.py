@@ -7,7 +7,7 @@ addresses are looked up when a message is sent, and stand in no row.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Literal
 
 from pydantic import AwareDatetime, Field
@@ -114,6 +114,7 @@ class Outgoing(Message):
     attempts: int = Field(default=0, description="Tries on the present channel.")
     in_doubt: bool = Field(default=False, description="A try began whose outcome is not known.")
     failed: dict[str, str] = Field(default_factory=dict, description="Channels given up, and why.")
+    at_slot: bool = Field(default=False, description="Made at a slot that all have passed.")
 
 
 class Page(Message):
@@ -173,6 +174,12 @@ class Desk:
     routed: list[str] = field(default_factory=list)
     """Decisions taken since last asked, for the metrics."""
     _changes: dict[tuple[Table, str], Message | None] = field(default_factory=dict)
+
+    def reached_by_all(self, partitions: int) -> datetime | None:
+        """The school time that every partition has reached; None before each has reached any."""
+        if len(self.reached) < partitions:
+            return None
+        return min(each.at for each in self.reached.values())
 
     def put(self, table: Table, key: str, row: Message) -> None:
         if table in IN_MEMORY:

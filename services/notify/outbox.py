@@ -28,6 +28,16 @@ def post(desk: Desk, message: Outgoing) -> None:
     desk.put("messages", page_key(message.token), page)
 
 
+def gathered(desk: Desk, message: Outgoing, partitions: int) -> bool:
+    """May it go? What is told at once waits until every partition is past its time.
+
+    A close reaches the partitions one after the other; sent at the first, a recipient would get
+    a message for each of them instead of one.
+    """
+    reached = desk.reached_by_all(partitions)
+    return message.at_slot or (reached is not None and reached > message.made)
+
+
 def told_by(message: Outgoing) -> Telling:
     """What a recipient of `message` has been told, and how."""
     send: Send = "immediate" if message.kind == "immediate" else "digest"

@@ -13,7 +13,7 @@ from services.notify.delivery import Dead, NextChannel, Outcome, Retry, Sent
 from services.notify.desk import Desk, Outgoing
 from services.notify.message import NotOneSegmentError, link, one_segment
 from services.notify.office import Memory, Office
-from services.notify.outbox import bury, page_key, record, revive, school_time
+from services.notify.outbox import bury, gathered, page_key, record, revive, school_time
 from services.notify.routing import ways
 from shared import metrics
 from shared.telemetry import note
@@ -49,6 +49,8 @@ class Sender:
         due = await self._memory.store.due(self._office.clock())
         async with self._memory.alone() as desk:
             waiting = [desk.outbox[each] for each in due if each in desk.outbox]
+            partitions = self._office.partitions
+            waiting = [each for each in waiting if gathered(desk, each, partitions)]
         waiting.sort(key=lambda message: message.kind != "immediate")
         async with asyncio.TaskGroup() as group:
             for message in waiting[:AT_ONCE]:

@@ -7,7 +7,7 @@ rows, but for the tokens, which are drawn by the caller and only count once they
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.notify.desk import (
     Desk,
@@ -81,9 +81,10 @@ def advance(desk: Desk, partition: int, message: CaseMessage, around: Around) ->
 
 
 def _at(desk: Desk, partition: int, step: CaseStep, around: Around) -> _Now:
-    """A step comes at its partition's school time, or at its day's close before there is any."""
+    """A step comes at its partition's school time; before there is any, just before its close."""
     reached = desk.reached.get(str(partition))
-    return _Now(desk, around, reached.at if reached else around.calendar.closes_at(step.as_of))
+    close = around.calendar.closes_at(step.as_of)
+    return _Now(desk, around, reached.at if reached else close - timedelta(seconds=1))
 
 
 # Steps that open and raise
@@ -245,9 +246,9 @@ def _correct(now: _Now, signal: Signal, step: str, recipient: str, telling: Tell
 
 
 def _reach(desk: Desk, partition: int, message: TimeReached, around: Around) -> None:
-    before = _reached_by_all(desk, around.partitions)
+    before = desk.reached_by_all(around.partitions)
     desk.put("reached", str(partition), message)
-    reached = _reached_by_all(desk, around.partitions)
+    reached = desk.reached_by_all(around.partitions)
     if reached is None or reached == before:
         return
     if around.routing.start_list == "digest":
@@ -261,12 +262,6 @@ def _reach(desk: Desk, partition: int, message: TimeReached, around: Around) -> 
         _send_digest(desk, digest, around)
 
 
-def _reached_by_all(desk: Desk, partitions: int) -> datetime | None:
-    if len(desk.reached) < partitions:
-        return None
-    return min(reached.at for reached in desk.reached.values())
-
-
 def _send_digest(desk: Desk, digest: Due, around: Around) -> None:
     kind: Kind = "correction" if all(item.correction for item in digest.items) else "digest"
     outgoing = Outgoing(
@@ -277,6 +272,7 @@ def _send_digest(desk: Desk, digest: Due, around: Around) -> None:
         items=digest.items,
         token=around.token(),
         made=digest.slot,
+        at_slot=True,
     )
     post(desk, outgoing)
     for item in digest.items:

@@ -17,7 +17,7 @@ from services.notify.routing import Routing
 from services.notify.sender import Sender
 from services.notify.store import LEASE, Store, WrittenBeforeError, key
 from shared.broker import Entry, make_client
-from shared.events import CaseMessage
+from shared.events import CaseMessage, CaseStep
 from shared.lease import Lease, LeaseLostError
 from shared.roster import ROSTER
 from tests.notify.examples import (
@@ -34,6 +34,7 @@ from tests.notify.test_message import TEMPLATES
 
 TIME = reached(WEDNESDAY)
 SLOT = reached(THURSDAY, "15:00")
+AFTER = reached(WEDNESDAY, "17:15")
 
 
 class Gateway:
@@ -105,6 +106,9 @@ ROUTING = Routing()
 
 
 def entries(*messages: CaseMessage) -> Sequence[Entry]:
+    """Messages as entries; a step at the end is followed by the quarter-hour after its close."""
+    if isinstance(messages[-1], CaseStep):
+        messages = (*messages, reached(messages[-1].as_of, "17:30"))
     return [Entry(f"{n}-0", each.model_dump_json().encode()) for n, each in enumerate(messages, 1)]
 
 
@@ -181,8 +185,8 @@ async def test_a_correction_after_a_crash_while_sending_is_told(client: Redis) -
     gateway = Gateway()
     gateway.next = [CrashError()]
     process = await start(client, gateway)
-    batch = entries(TIME, step(level=3), step("retracted", level=3, remaining=0))
-    await process.reader.fold(0, batch[:2])
+    batch = entries(TIME, step(level=3), AFTER, step("retracted", level=3, remaining=0))
+    await process.reader.fold(0, batch[:3])
     with pytest.raises(ExceptionGroup):
         await process.send_all()
 
@@ -200,8 +204,10 @@ async def test_a_correction_that_comes_while_a_message_is_on_its_way_is_told(
 ) -> None:
     gateway = Gateway()
     process = await start(client, gateway)
-    batch = entries(TIME, step(level=3, step_id="s"), step("retracted", level=3, remaining=0))
-    await process.reader.fold(0, batch[:2])
+    batch = entries(
+        TIME, step(level=3, step_id="s"), AFTER, step("retracted", level=3, remaining=0)
+    )
+    await process.reader.fold(0, batch[:3])
     send = gateway.send
 
     async def slowly(address: str, message: Composed) -> Outcome:
@@ -221,8 +227,8 @@ async def test_a_message_that_is_known_not_to_be_out_needs_no_correction(client:
     gateway = Gateway()
     gateway.next = [no_answer(ConnectionRefusedError(), reached=False)]
     process = await start(client, gateway)
-    batch = entries(TIME, step(level=3), step("retracted", level=3, remaining=0))
-    await process.reader.fold(0, batch[:2])
+    batch = entries(TIME, step(level=3), AFTER, step("retracted", level=3, remaining=0))
+    await process.reader.fold(0, batch[:3])
     await process.send_all()
 
     await process.reader.fold(0, batch)
@@ -238,8 +244,8 @@ async def test_a_dead_letter_tells_only_what_still_stands_when_it_is_replayed(
     gateway = Gateway()
     gateway.next = [Outcome("permanent", "x"), Outcome("permanent", "y")]
     process = await start(client, gateway)
-    batch = entries(TIME, step(level=3), step("cleared", level=3))
-    await process.reader.fold(0, batch[:2])
+    batch = entries(TIME, step(level=3), AFTER, step("cleared", level=3))
+    await process.reader.fold(0, batch[:3])
     await process.send_all()
     dead = await rows(client, "dead-letters")
     await process.reader.fold(0, batch)
@@ -259,7 +265,7 @@ async def test_urgent_messages_go_before_digests(client: Redis) -> None:
     process = await start(client, gateway)
     digest = step(pupil=OTHER_PUPIL, audience=("eht",))
     urgent = step(level=3, audience=("contact_teacher",))
-    await process.reader.fold(0, entries(TIME, digest, SLOT, urgent))
+    await process.reader.fold(0, entries(TIME, digest, SLOT, urgent, reached(THURSDAY, "15:15")))
 
     await process.send_all()
 

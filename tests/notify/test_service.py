@@ -7,6 +7,7 @@ import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from services.notify.app import create_app
 from services.notify.settings import Settings
 from services.notify.store import LEASE, key
 from shared.broker import make_client
-from shared.events import CaseMessage
+from shared.events import CaseMessage, CaseStep, TimeReached
 from shared.roster import ROSTER
 from shared.streams import BODY, case_steps
 from shared.telemetry import Lifeline
@@ -42,6 +43,7 @@ from tests.notify.examples import (
 from tests.notify.gateways import MailServer, SmsGateway, mail_server, sms_gateway
 
 PARTITIONS = 2
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 TEACHER_MAIL, EHT_MAIL = f"{TEACHER}@skola.example", f"{EHT}@skola.example"
 SLOT = reached(THURSDAY, "15:00")
 
@@ -64,16 +66,28 @@ class School:
 
     settings: Settings
     client: Redis
+    last: datetime = LONG_AGO
+    """The newest quarter-hour that has come."""
 
     async def happens(self, *messages: CaseMessage, partition: int = 0) -> None:
+        """Messages come on one partition; the quarter-hour after a step's close on all of them."""
+        await self.come(*messages, partition=partition)
+        closes = [message.as_of for message in messages if isinstance(message, CaseStep)]
+        if closes:
+            later = max(self.last, reached(max(closes), "17:00").at) + timedelta(minutes=15)
+            await self.time_passes(TimeReached(at=later))
+
+    async def come(self, *messages: CaseMessage, partition: int = 0) -> None:
         for message in messages:
+            if isinstance(message, TimeReached):
+                self.last = message.at
             fields: Any = {BODY: message.model_dump_json()}
             await self.client.xadd(case_steps(partition), fields)
 
     async def time_passes(self, *messages: CaseMessage) -> None:
         """School time comes in every partition."""
         for partition in range(PARTITIONS):
-            await self.happens(*messages, partition=partition)
+            await self.come(*messages, partition=partition)
 
     async def rows(self, table: Any) -> dict[str, Any]:
         call: Any = self.client.hgetall(key(table))
@@ -501,3 +515,18 @@ async def test_without_gateways_every_message_is_a_file(
 
     assert len(files(".eml")) == 1
     assert "+46700000002" in files(".sms.txt")[0].read_text(encoding="utf-8")
+
+
+async def test_one_close_in_many_partitions_is_one_message(school: School, sms: SmsGateway) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY, "16:45"))
+        await school.come(step(level=3), reached(WEDNESDAY), partition=0)
+        await asyncio.sleep(0.3)
+        sent_before_all_have_closed = len(sms.forms)
+        await school.come(step(level=3, pupil=OTHER_PUPIL), reached(WEDNESDAY), partition=1)
+        await until(lambda: bool(sms.forms))
+        await school.all_folded()
+        await asyncio.sleep(0.3)
+
+    assert sent_before_all_have_closed == 0
+    assert len(sms.forms) == 1

@@ -1,6 +1,6 @@
 """What steps, school time and going live change in what is to be told."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
@@ -307,13 +307,13 @@ def test_telling_goes_by_the_roster_of_the_day_that_school_time_has_reached() ->
     assert telling.pending == [(f"{SCHOOL}/kt-2", PUPIL)]
 
 
-def test_a_step_before_any_school_time_counts_from_its_days_close() -> None:
+def test_a_step_before_any_school_time_comes_just_before_its_days_close() -> None:
     telling = Telling()
 
     telling.fold(step())
 
     (item,) = telling.desk.pending.values()
-    assert item.after == at(WEDNESDAY, "17:00")
+    assert item.after == at(WEDNESDAY, "17:00") - timedelta(seconds=1)
 
 
 def test_every_decision_is_counted(telling: Telling) -> None:
