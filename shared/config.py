@@ -83,16 +83,15 @@ def read_config(path: Path, model: type[Model]) -> Model:
 
 def parse_config(text: str, model: type[Model], name: str) -> Model:
     """Check YAML `text` as `model`; `name` is the file that problems are told of."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = (error.problem_mark.line + 1) if error.problem_mark else 1
-        raise ConfigError([Problem(name, line, "", f"is no YAML: {error.problem}")]) from error
-    if node is None:
-        raise ConfigError([Problem(name, 1, "", "is empty")])
     lines: dict[Location, int] = {}
     problems: list[Problem] = []
-    data = _plain(node, (), lines, problems, name)
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise ConfigError([Problem(name, 1, "", "is empty")])
+        data = _plain(node, (), lines, problems, name)
+    except yaml.YAMLError as error:
+        raise ConfigError([_no_yaml(name, text, error)]) from error
     if problems:
         raise ConfigError(problems)
     try:
@@ -107,6 +106,16 @@ def version_of(content: BaseModel) -> str:
     return sha256(canonical).hexdigest()[:12]
 
 
+def _no_yaml(name: str, text: str, error: yaml.YAMLError) -> Problem:
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark
+        return Problem(name, mark.line + 1 if mark else 1, "", f"is no YAML: {error.problem}")
+    if isinstance(error, yaml.reader.ReaderError):
+        line = text.count("\n", 0, error.position) + 1
+        return Problem(name, line, "", "is no YAML: met a character that no text file has")
+    return Problem(name, 1, "", f"is no YAML: {error}")
+
+
 def _plain(
     node: yaml.Node,
     at: Location,
@@ -119,6 +128,10 @@ def _plain(
     if isinstance(node, yaml.MappingNode):
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                line = key_node.start_mark.line + 1
+                problems.append(Problem(name, line, _words(at), "wanted a word as a key"))
+                continue
             key = _scalar(key_node)
             here = (*at, key)
             if key in result:
@@ -144,6 +157,8 @@ def _scalar(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
+    except ValueError:  # a date that does not exist: the check will tell of it, with its line
+        return node.value
     finally:
         loader.dispose()
 

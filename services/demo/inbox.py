@@ -162,7 +162,8 @@ body { max-width: 46rem; margin: 2rem auto; padding: 0 1rem }
 h1 { font-size: 1.4rem } h2 { font-size: 1rem }
 .meta { opacity: .75; font-size: .875rem; display: block }
 .list { list-style: none; padding: 0 }
-.list a { display: block; overflow-wrap: anywhere; padding: .6rem .2rem; border-bottom: 1px solid #8884;
+.list a { display: block; overflow-wrap: anywhere;
+  padding: .6rem .2rem; border-bottom: 1px solid #8884;
   text-decoration: none; color: inherit }
 .list a:hover, .list a:focus { background: #8882 }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; background: #8881; padding: 1rem;

@@ -14,14 +14,17 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from watchfiles import awatch
 
-from services.ingest.config_files import LastGood, send_config
+from services.ingest.config_files import CALENDAR, RULEBOOK, send_config
 from services.ingest.publish import Publisher
 from services.ingest.school_time import due
 from services.ingest.settings import Settings
 from services.ingest.store import IngestStore
 from shared import metrics
 from shared.broker import check_layout, make_client
+from shared.calendar import SchoolCalendar
 from shared.events import DayClosed
+from shared.last_good import LastGood
+from shared.rulebook import Rulebook
 from shared.settings import Settings as SharedSettings
 from shared.telemetry import Lifeline, note, service_app
 
@@ -77,20 +80,20 @@ class Clockwork:
     def __init__(self, settings: Settings, store: IngestStore, client: Redis) -> None:
         self._settings = settings
         self._store = store
-        self._config = LastGood(settings.config_dir)
+        self._calendar = LastGood(settings.config_dir / CALENDAR, SchoolCalendar)
+        self._rulebook = LastGood(settings.config_dir / RULEBOOK, Rulebook)
         self._publisher = Publisher(client, settings.partitions, "clock")
         self._lock = asyncio.Lock()
 
     async def send_config(self) -> None:
         async with self._lock:
             await send_config(
-                self._store, self._publisher, self._config.calendar, self._config.rulebook
+                self._store, self._publisher, self._calendar.newest(), self._rulebook.newest()
             )
 
     async def watch_config(self) -> None:
         """Read the files again whenever something in their folder changes."""
         async for _ in awatch(self._settings.config_dir, recursive=False):
-            self._config.reload()
             await self.send_config()
 
     async def keep_time(self) -> None:
@@ -110,7 +113,7 @@ class Clockwork:
         if reached is not None and now < reached:
             return
         messages = list(
-            due(self._config.calendar, now, reached, await store.live(), await store.closed())
+            due(self._calendar.newest(), now, reached, await store.live(), await store.closed())
         )
         async with self._lock:
             for message in messages:

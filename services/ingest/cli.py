@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.ingest.app import create_app, school_now, turn_clock
-from services.ingest.config_files import CALENDAR, LastGood, send_config
+from services.ingest.config_files import CALENDAR, read_calendar, read_rulebook, send_config
 from services.ingest.csv_export import write_events
 from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import (
@@ -109,17 +109,25 @@ async def _import(
     async with _server(settings) as client:
         store = IngestStore(client)
         publisher = Publisher(client, settings.partitions, source, history=history)
-        config = LastGood(settings.config_dir)
-        await send_config(store, publisher, config.calendar, config.rulebook)
+        calendar = await _config_sent(settings, store, publisher)
         work = Import(store, publisher, settings.partitions, rows, report, progress)
         if history:
             with tempfile.TemporaryDirectory(prefix="narvara-") as folder:
-                await work.history(config.calendar, digest_of(files), Path(folder), source)
+                await work.history(calendar, digest_of(files), Path(folder), source)
         else:
-            await work.live(config.calendar, await school_now(settings, store))
+            await work.live(calendar, await school_now(settings, store))
         if not wait:
             return None
         return await _folded(store, publisher.last, source)
+
+
+async def _config_sent(
+    settings: Settings, store: IngestStore, publisher: Publisher
+) -> SchoolCalendar:
+    """Calendar and rulebook go before what is read by them; returns the calendar."""
+    calendar = read_calendar(settings.config_dir)
+    await send_config(store, publisher, calendar, read_rulebook(settings.config_dir))
+    return calendar
 
 
 async def _folded(store: IngestStore, last: dict[int, str], source: str) -> Counter[str]:
@@ -171,10 +179,9 @@ async def _roster(read: Roster) -> int:
     async with _server(settings) as client:
         store = IngestStore(client)
         publisher = Publisher(client, settings.partitions, "roster")
-        config = LastGood(settings.config_dir)
-        await send_config(store, publisher, config.calendar, config.rulebook)
+        calendar = await _config_sent(settings, store, publisher)
         now = await school_now(settings, store)
-        return await send_roster(store, publisher, read, now or _first_close(config.calendar))
+        return await send_roster(store, publisher, read, now or _first_close(calendar))
 
 
 def _first_close(calendar: SchoolCalendar) -> datetime:
@@ -192,12 +199,11 @@ def golive(school: str) -> None:
         async with _server(settings) as client:
             store = IngestStore(client)
             publisher = Publisher(client, settings.partitions, "golive")
-            config = LastGood(settings.config_dir)
             now = await school_now(settings, store)
             if now is None:
                 raise click.ClickException("the simulated clock is not set: narvara clock TIME")
-            await send_config(store, publisher, config.calendar, config.rulebook)
-            await go_live(store, publisher, school, config.calendar.local_date(now), now)
+            calendar = await _config_sent(settings, store, publisher)
+            await go_live(store, publisher, school, calendar.local_date(now), now)
 
     asyncio.run(go())
     click.echo(f"{school} is live")

@@ -1,8 +1,4 @@
-"""The config files that the streams carry: read, checked, and sent when they changed.
-
-A file that can't be used keeps its last good version in force, says so in the log and in a
-metric, and is tried again when it changes.
-"""
+"""The config files that the streams carry: read, checked, and sent when they changed."""
 
 from pathlib import Path
 from typing import Any
@@ -11,9 +7,8 @@ from pydantic import BaseModel
 
 from services.ingest.publish import Publisher
 from services.ingest.store import IngestStore
-from shared import metrics
 from shared.calendar import SchoolCalendar
-from shared.config import ConfigError, read_config, version_of
+from shared.config import read_config, version_of
 from shared.events import CalendarChanged, RulebookChanged
 from shared.rulebook import Rulebook
 from shared.telemetry import note
@@ -49,32 +44,6 @@ async def send_config(
         await publisher.flush()
         await store.config_sent(file, message.version)
         note("config sent", file=file, version=message.version)
-
-
-class LastGood:
-    """The newest usable calendar and rulebook; raises `ConfigError` only when there never was."""
-
-    def __init__(self, config_dir: Path) -> None:
-        self._config_dir = config_dir
-        self.calendar = read_calendar(config_dir)
-        self.rulebook = read_rulebook(config_dir)
-        for file in (CALENDAR, RULEBOOK):
-            metrics.CONFIG_RELOAD_OK.labels(file=file).set(1)
-
-    def reload(self) -> None:
-        """Read both again; one that can't be used stays as it was."""
-        self.calendar = self._try(CALENDAR, SchoolCalendar, self.calendar)
-        self.rulebook = self._try(RULEBOOK, Rulebook, self.rulebook)
-
-    def _try(self, file: str, model: type[Any], last: Any) -> Any:
-        try:
-            found = read_config(self._config_dir / file, model)
-        except ConfigError as error:
-            metrics.CONFIG_RELOAD_OK.labels(file=file).set(0)
-            note("config refused, the last good version stays", file=file, problems=str(error))
-            return last
-        metrics.CONFIG_RELOAD_OK.labels(file=file).set(1)
-        return found
 
 
 def _content(config: BaseModel) -> dict[str, Any]:

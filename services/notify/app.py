@@ -22,10 +22,11 @@ from services.notify.pages.page import Opened, page_routes
 from services.notify.reader import Reader
 from services.notify.routing import Routing
 from services.notify.sender import Sender
-from services.notify.settings import Settings, Watched
+from services.notify.settings import Settings
 from services.notify.store import LEASE, Store
 from shared.broker import Entry, check_layout, follow, make_broker, make_client
 from shared.calendar import SchoolCalendar
+from shared.last_good import LastGood
 from shared.lease import Lease
 from shared.streams import case_steps
 from shared.telemetry import Lifeline, note, service_app
@@ -55,8 +56,8 @@ def _office(settings: Settings) -> Office:
     texts = load_texts(Path(__file__).parent / "templates")
     check_links(texts, settings.base_url)
     return Office(
-        routing=Watched(settings.config_dir / "routing.yaml", Routing).now,
-        calendar=Watched(settings.config_dir / "calendar.yaml", SchoolCalendar).now,
+        routing=LastGood(settings.config_dir / "routing.yaml", Routing).newest,
+        calendar=LastGood(settings.config_dir / "calendar.yaml", SchoolCalendar).newest,
         channels=configured_channels(settings.data_dir / "messages"),
         texts=texts,
         base_url=settings.base_url,

@@ -237,10 +237,10 @@ class Owner:
                     await self._write_checkpoint()
 
     async def _write_checkpoint(self) -> None:
-        if self._folded == self._checkpoint:
+        order = entry_order(self._folded)
+        if self._folded == self._checkpoint or order < self._partition.ahead:
             return
         started = time.monotonic()
-        order = entry_order(self._folded)
         changed = sorted(self._partition.changed)
         for first in range(0, len(changed), SLICE):
             keys = changed[first : first + SLICE]

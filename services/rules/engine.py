@@ -13,6 +13,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from math import ceil
 from typing import Any, NamedTuple
 
 from durable.engine import Host, MessageNotHandledException
@@ -21,9 +22,9 @@ from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figure, Figures
 from shared.rulebook import Condition, FigureKey, Rule, Rulebook
 
 PLACES = 10**12
-"""Figures and thresholds go in as whole numbers of 10⁻¹²: durable_rules reads no exponents, and
-a threshold has at most 12 decimals, so rounding a figure down (at_least) or up (at_most) to
-12 places changes no comparison."""
+"""Figures and thresholds go in as whole numbers of 10⁻¹²: durable_rules reads no exponents. With
+figure and threshold both rounded down (at_least) or both up (at_most), equal ones stay equal, and
+different ones differ by more than that: their denominators are minutes, and at most 10⁶."""
 
 _MOST_REMEMBERED = 200_000
 
@@ -184,7 +185,7 @@ def _threshold(leaf: Condition, ease: Fraction) -> int:
     if leaf.at_least is not None:
         return int(Fraction(leaf.at_least) * ease * PLACES)
     assert leaf.at_most is not None, "a leaf has one threshold"  # noqa: S101
-    return int(Fraction(leaf.at_most) / ease * PLACES)
+    return ceil(Fraction(leaf.at_most) / ease * PLACES)
 
 
 def _down(figure: tuple[int, int]) -> int:

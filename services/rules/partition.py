@@ -90,6 +90,9 @@ class Partition:
         self.pupils: dict[str, Pupil] = {}
         self.changed: set[str] = set()
         """`school/pupil` of those changed since the last checkpoint."""
+        self.ahead: EntryId = (0, 0)
+        """The newest entry that a pupil is folded up to; a checkpoint before it would make the
+        pupil forget that, and fold again what it has seen."""
         self.counts = Counts()
         self._schools: dict[str, dict[str, Pupil]] = {}
         self._calendars: dict[str, SchoolCalendar] = {}
@@ -306,6 +309,7 @@ def restore(memory: Memory, pupils: Iterable[tuple[str, Pupil]], checkpoint: Ent
                 total[outcome] = total.get(outcome, 0) + count
     partition = Partition(memory, held)
     partition.changed = {key for key, pupil in held.items() if pupil.folded > checkpoint}
+    partition.ahead = max((pupil.folded for pupil in held.values()), default=checkpoint)
     return partition
 
 
