@@ -1,12 +1,14 @@
 # Two commands are enough: `make run` and `make test`. Both set everything up first.
 PYTHON ?= python3
-BIN := .venv/bin
+# Another Python beside the first: make test PYTHON=python3.13 VENV=.venv-3.13
+VENV ?= .venv
+BIN := $(VENV)/bin
 # uv is used where it is on PATH, else fetched with pip into .tools, beside nothing of yours.
 UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 # durable_rules calls PyEval_CallObject, which Python 3.13 removed (see README, "Plain pip").
 export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 
-.PHONY: run test test-long check format setup bench lock clean
+.PHONY: run test test-long smoke check format setup bench lock clean
 
 run: setup
 	$(BIN)/narvara demo
@@ -16,6 +18,10 @@ test: setup
 
 test-long: setup
 	$(BIN)/python -m pytest -q -m long
+
+# Builds the images, runs docker-compose.yml, and sees a file go in and a mail come out.
+smoke: setup
+	$(BIN)/python -m pytest -q -m compose
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -30,15 +36,15 @@ format: setup
 bench: setup
 	$(BIN)/python -m tests.bench.live_path
 
-setup: .venv/installed
+setup: $(VENV)/installed
 
-.venv/installed: requirements.lock pyproject.toml
+$(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old: NärVara needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@test -x "$(UV)" || $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
-	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" .venv
-	VIRTUAL_ENV=.venv $(UV) pip sync --quiet --require-hashes requirements.lock
-	VIRTUAL_ENV=.venv $(UV) pip install --quiet --no-deps --editable .
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" $(VENV)
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
 	@touch $@
 
 # The lock names packages, versions and hashes, and no index.
@@ -47,4 +53,4 @@ lock:
 	  --no-emit-index-url --python-version 3.11 --upgrade pyproject.toml -o requirements.lock
 
 clean:
-	rm -rf .venv .tools .data
+	rm -rf .venv .venv-* .tools .data

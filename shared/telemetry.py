@@ -10,7 +10,7 @@ import json
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,6 +66,13 @@ class Lifeline:
             log.critical("service ends", exc_info=error)
         self._ended.set()
 
+    async def guard(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do some work of the service's; whatever escapes it ends the service."""
+        try:
+            await work
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process must end by it
+            self.fail(error)
+
     async def ended(self) -> None:
         await self._ended.wait()
 
@@ -111,6 +118,18 @@ def service_app(
     return app
 
 
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they are done.
+
+    Once is not enough before Python 3.12: `asyncio.wait_for`, in which redis-py sends, swallows a
+    cancellation that comes when the sending is already done.
+    """
+    for task in tasks:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=0.5)
+
+
 class _Server(uvicorn.Server):
     """uvicorn, but a stop by signal ends the process normally instead of by that signal."""
 
@@ -140,7 +159,7 @@ def serve(app: Starlette, host: str, port: int) -> int:
 
         watching = asyncio.create_task(watch())
         await server.serve()
-        watching.cancel()
+        await end(watching)
         if not server.started and lifeline.failure is None:
             lifeline.failure = RuntimeError("the service did not start")
 

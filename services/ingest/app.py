@@ -5,10 +5,9 @@ what the simulator has set and the machine's never.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -26,7 +25,7 @@ from shared.events import DayClosed
 from shared.last_good import LastGood
 from shared.rulebook import Rulebook
 from shared.settings import Settings as SharedSettings
-from shared.telemetry import Lifeline, note, service_app
+from shared.telemetry import Lifeline, end, note, service_app
 
 _POLL_SECONDS = {"system": 1.0, "simulated": 0.01}
 
@@ -61,13 +60,11 @@ def create_app(settings: Settings | None = None) -> Starlette:
             await clockwork.send_config()
             started.set()
             tasks = [
-                asyncio.create_task(_guarded(clockwork.watch_config(), lifeline)),
-                asyncio.create_task(_guarded(clockwork.keep_time(), lifeline)),
+                asyncio.create_task(lifeline.guard(clockwork.watch_config())),
+                asyncio.create_task(lifeline.guard(clockwork.keep_time())),
             ]
             yield
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
         finally:
             await client.aclose()
 
@@ -127,11 +124,3 @@ class Clockwork:
         if messages or self._settings.clock == "simulated":
             await store.reach(now)
         metrics.SCHOOL_TIME.set(now.timestamp())
-
-
-async def _guarded(work: Coroutine[Any, Any, None], lifeline: Lifeline) -> None:
-    try:
-        with suppress(asyncio.CancelledError):
-            await work
-    except Exception as error:  # noqa: BLE001 - whatever it is, the service must end
-        lifeline.fail(error)

@@ -29,7 +29,7 @@ from shared.calendar import SchoolCalendar
 from shared.last_good import LastGood
 from shared.lease import Lease
 from shared.streams import case_steps
-from shared.telemetry import Lifeline, note, service_app
+from shared.telemetry import Lifeline, end, note, service_app
 
 _ENTRIES = 500
 """Stream entries folded and written in one go, at most."""
@@ -87,7 +87,7 @@ class _Service:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        work = asyncio.create_task(self._work_or_fail())
+        work = asyncio.create_task(self.lifeline.guard(self._work()))
         try:
             yield
         finally:
@@ -95,9 +95,7 @@ class _Service:
             self.news.set()
             # One that still waits for its lease has nothing to finish.
             await asyncio.wait({work}, timeout=_SECONDS_TO_STOP if self.following else 0)
-            work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
+            await end(work)
             await self.client.aclose()
 
     async def open_page(self, token: str) -> Opened | None:
@@ -107,21 +105,15 @@ class _Service:
         opened = dict.fromkeys(item.signal.opened for item in page.items)
         return Opened(page, await self.store.fates(list(opened)))
 
-    async def _work_or_fail(self) -> None:
-        try:
-            await self._work()
-        except Exception as error:  # noqa: BLE001  # whatever it is, the process must end by it
-            self.lifeline.fail(error)
-        finally:
-            self.following = False
-
     async def _work(self) -> None:
         await check_layout(self.client, self.settings.partitions)
         await self.lease.acquire()
         note("lease held", lease=LEASE)
-        async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        async with AsyncExitStack() as stack:
             stack.push_async_callback(self.lease.release)
-            renewing = group.create_task(self._renew())
+            renewing = asyncio.create_task(self.lifeline.guard(self._renew()))
+            stack.push_async_callback(end, renewing)
+            stack.callback(self._follow_no_more)
             positions = await self.store.positions(self.settings.partitions)
             memory = Memory(self.store, await self.store.load(), self.news)
             reader = Reader(memory, positions, self.office)
@@ -132,7 +124,9 @@ class _Service:
                 await self._follow(broker, partition, position, reader)
             self.following = True
             await self._send(memory)
-            renewing.cancel()
+
+    def _follow_no_more(self) -> None:
+        self.following = False
 
     async def _renew(self) -> None:
         while True:

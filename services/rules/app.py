@@ -18,7 +18,7 @@ from shared.broker import Entry, check_layout, follow, make_broker, make_client
 from shared.events import FACT, AttendanceBatch, CaseMessage, CaseStep, Fact, RulebookChanged
 from shared.lease import Lease
 from shared.streams import entry_order
-from shared.telemetry import Lifeline, note, service_app
+from shared.telemetry import Lifeline, end, note, service_app
 
 MAX_ENTRIES = 100
 """Entries taken from a stream at once: up to 10,000 registrations, a tenth of a second's fold."""
@@ -54,9 +54,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
             owners.extend(Owner(each, settings, broker, client, lifeline) for each in owned)
             tasks = [asyncio.create_task(owner.run()) for owner in owners]
             yield
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
             for owner in owners:
                 await owner.stop()
         finally:
@@ -95,14 +93,16 @@ class Owner:
 
     async def run(self) -> None:
         """Own the partition until cancelled; anything that escapes ends the service."""
+        await self._lifeline.guard(self._own())
+
+    async def _own(self) -> None:
+        await self._lease.acquire()
+        renewing = asyncio.create_task(self._lifeline.guard(self._keep_lease()))
         try:
-            await self._lease.acquire()
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._keep_lease())
-                await self._load()
-                tasks.create_task(self._keep_checkpoints())
-        except* Exception as errors:  # noqa: BLE001 - whatever it is, the service must end
-            self._lifeline.fail(errors.exceptions[0])
+            await self._load()
+            await self._keep_checkpoints()
+        finally:
+            await end(renewing)
 
     async def stop(self) -> None:
         """Stop reading, write what changed, give the lease up; after a failure write nothing."""

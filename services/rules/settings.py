@@ -42,8 +42,8 @@ def _parse(text: str, partitions: int) -> tuple[int, ...]:
         return tuple(range(partitions))
     owned: set[int] = set()
     for part in text.split(","):
-        first, _, last = part.strip().partition("-")
-        if not first.isdigit() or (last and not last.isdigit()):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
             raise ValueError(f"met {text!r}; wanted all, or partitions such as 0-3 or 0,2,5")
         owned |= set(range(int(first), int(last or first) + 1))
     if beyond := [each for each in owned if each >= partitions]:
