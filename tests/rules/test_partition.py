@@ -1,0 +1,157 @@
+"""A partition's owner may die at any moment: read again from its checkpoint, the story is one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.rules.partition import EntryId, Memory, Partition, restore
+from services.rules.pupil import Pupil
+from shared.events import CalendarChanged, CaseMessage, CaseStep, Fact, RulebookChanged
+from tests.streams import (
+    CALENDAR_CONTENT,
+    RULEBOOK_CONTENT,
+    SMALL_CALENDAR_CONTENT,
+    SMALL_RULEBOOK_CONTENT,
+    random_stream,
+    small_streams,
+)
+
+START: EntryId = (0, 0)
+
+
+@dataclass
+class Kept:
+    """What the server keeps of a partition: bytes, as the store writes them."""
+
+    checkpoint: EntryId = START
+    memory: bytes = msgspec.msgpack.encode(Memory())
+    pupils: dict[str, bytes] = field(default_factory=dict)
+    position: EntryId = START
+    steps: list[CaseMessage] = field(default_factory=list)
+
+    def restored(self) -> Partition:
+        pupils = [
+            (key, msgspec.msgpack.decode(each, type=Pupil)) for key, each in self.pupils.items()
+        ]
+        memory = msgspec.msgpack.decode(self.memory, type=Memory)
+        return restore(memory, pupils, self.checkpoint)
+
+
+class Owner:
+    """Folds as the service does, and can be cut short at any place."""
+
+    def __init__(self, kept: Kept, entries: Sequence[Fact]) -> None:
+        self.kept = kept
+        self.partition = kept.restored()
+        self.folded = kept.checkpoint
+        self._entries = entries
+
+    def fold(self, number: int) -> None:
+        """Fold some entries; their steps are written at once, all or none, and once."""
+        told: list[CaseMessage] = []
+        for entry in range(
+            self.folded[0] + 1, min(len(self._entries), self.folded[0] + number) + 1
+        ):
+            messages = self.partition.fold((entry, 0), self._entries[entry - 1])
+            if (entry, 0) > self.kept.position:
+                told += messages
+            self.folded = (entry, 0)
+        if told:
+            self.kept.steps += told
+            self.kept.position = self.folded
+
+    def write(self, at_most: int | None = None) -> None:
+        """A checkpoint; cut short when it gets no further than `at_most` pupils."""
+        if self.folded == self.kept.checkpoint or self.folded < self.partition.ahead:
+            return
+        changed = sorted(self.partition.changed)
+        for key in changed[:at_most]:
+            record = self.partition.record(key, self.folded)
+            self.kept.pupils[key] = msgspec.msgpack.encode(record)
+        if at_most is None:
+            self.kept.memory = msgspec.msgpack.encode(self.partition.memory)
+            self.kept.checkpoint = self.folded
+            self.partition.checkpointed()
+
+
+@dataclass(frozen=True)
+class Life:
+    """What happens after some entries: a checkpoint, one that is cut short, or a death alone."""
+
+    entries: int
+    pupils: int | None
+    dies: bool
+
+
+def lives() -> st.SearchStrategy[Life]:
+    """A checkpoint that is cut short is always a death."""
+    whole = st.builds(Life, st.integers(0, 12), st.none(), st.booleans())
+    cut = st.builds(Life, st.integers(0, 12), st.integers(0, 8), st.just(True))
+    return st.one_of(whole, cut)
+
+
+def live(entries: Sequence[Fact], fate: Sequence[Life]) -> tuple[Kept, Partition]:
+    """The whole story, through all that happens; ends with a checkpoint."""
+    kept = Kept()
+    owner = Owner(kept, entries)
+    for each in fate:
+        owner.fold(each.entries)
+        owner.write(each.pupils)
+        if each.dies:
+            owner = Owner(kept, entries)
+    owner.fold(len(entries))
+    owner.write()
+    return kept, owner.partition
+
+
+def story(kept: Kept, partition: Partition) -> tuple[object, ...]:
+    """All that must be the same whatever happened."""
+    pupils = {
+        key: (each.window, each.enrolment, each.findings, each.corrected)
+        for key, each in partition.pupils.items()
+    }
+    return kept.steps, pupils, partition.memory
+
+
+def in_force(calendar: dict[str, object], rulebook: dict[str, object]) -> list[Fact]:
+    return [
+        CalendarChanged(version="calendar", content=calendar),
+        RulebookChanged(version="rulebook", content=rulebook),
+    ]
+
+
+@given(small_streams(), st.lists(lives(), max_size=6))
+@settings(max_examples=300, deadline=None)
+def test_whenever_the_owner_dies_pupils_steps_and_counts_are_the_same(
+    facts: list[Fact], fate: list[Life]
+) -> None:
+    entries = [*in_force(SMALL_CALENDAR_CONTENT, SMALL_RULEBOOK_CONTENT), *facts]
+
+    assert story(*live(entries, fate)) == story(*live(entries, []))
+
+
+@given(st.integers(0, 30), st.lists(lives(), min_size=2, max_size=40))
+@settings(max_examples=10, deadline=None)
+def test_through_a_term_of_deaths_every_step_is_written_once(seed: int, fate: list[Life]) -> None:
+    entries = [*in_force(CALENDAR_CONTENT, RULEBOOK_CONTENT), *random_stream(seed)]
+    longer = [replace(each, entries=8 * each.entries) for each in fate]
+
+    kept, partition = live(entries, longer)
+    ids = [step.step_id for step in kept.steps if isinstance(step, CaseStep)]
+
+    assert story(kept, partition) == story(*live(entries, []))
+    assert len(set(ids)) == len(ids) > 0
+
+
+def test_a_restored_partition_is_the_one_that_was_written() -> None:
+    entries = [*in_force(CALENDAR_CONTENT, RULEBOOK_CONTENT), *random_stream(1)]
+    kept, partition = live(entries, [])
+
+    restored = kept.restored()
+
+    assert restored.pupils == partition.pupils
+    assert restored.memory == partition.memory
+    assert restored.changed == set()
