@@ -38,9 +38,9 @@ def everything(
 
 
 def wait_for_stop() -> threading.Event:
-    """An event that SIGINT and SIGTERM set."""
+    """An event that Ctrl-C, SIGTERM and a closed terminal set."""
     stopped = threading.Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, lambda *_: stopped.set())
     return stopped
 

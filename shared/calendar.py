@@ -16,6 +16,8 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from shared.config import ConfigPart
 
+_MOST_DATES = 100_000
+
 
 def _clock_time(value: object) -> object:
     if isinstance(value, str) and ":" in value:
@@ -187,6 +189,9 @@ class SchoolCalendar(ConfigPart):
         """The local date of an instant; a lesson belongs to the one on which it starts."""
         found = self._dates.get(at)
         if found is None:
+            # A school has some thousand lesson times a year; other instants must not pile up.
+            if len(self._dates) >= _MOST_DATES:
+                self._dates.clear()
             found = self._dates[at] = at.astimezone(self.zone).date()
         return found
 

@@ -31,6 +31,9 @@ class Status(StrEnum):
     UNREPORTED = "unreported"
     WITHDRAWN = "withdrawn"
 
+    # Enum hashes in Python, by name; a registration is looked up by its status several times.
+    __hash__ = str.__hash__
+
 
 WHOLLY_ABSENT = frozenset({Status.EXCUSED, Status.LEAVE, Status.UNEXCUSED})
 """Statuses that mean the whole lesson when the source gives no minutes."""

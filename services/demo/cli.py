@@ -32,7 +32,8 @@ def demo(*, once: bool, speed: float, pupils: int, seed: int) -> None:
 
     A second start carries on from the data on disk with the week that is next.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for each in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal must not leave services behind
+        signal.signal(each, _interrupt)
     console = Console(highlight=False)
     settings = SharedSettings()
     folder = settings.data_dir / "demo"

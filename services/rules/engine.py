@@ -68,8 +68,10 @@ class Engine:
         self.rules = {rule.id: rule for rule in rulebook.active}
         compiled = _Compiled(rulebook)
         self.figures = tuple(sorted(compiled.figures))
-        self._floors = [sorted(compiled.at_least.get(key, ())) for key in self.figures]
-        self._ceilings = [sorted(compiled.at_most.get(key, ())) for key in self.figures]
+        self._thresholds = [
+            (key, sorted(compiled.at_least.get(key, ())), sorted(compiled.at_most.get(key, ())))
+            for key in self.figures
+        ]
         self._always_enough = frozenset(rule.id for rule in rulebook.active if not _needs(rule))
         self._parts = compiled.parts
         self._matcher = _Matcher(compiled.definitions)
@@ -78,10 +80,13 @@ class Engine:
     def judge(self, figures: Figures) -> Judgement:
         """Which needs are met and which levels hold; wants a figure for each of `self.figures`."""
         reached: list[int] = []
-        for key, floors, ceilings in zip(self.figures, self._floors, self._ceilings, strict=True):
+        for key, floors, ceilings in self._thresholds:
             figure = figures[key]
-            reached.append(-1 if figure is None else bisect_right(floors, _down(figure)))
-            if ceilings and figure is not None:
+            if figure is None:
+                reached.append(-1)
+                continue
+            reached.append(bisect_right(floors, figure[0] * PLACES // figure[1]))
+            if ceilings:
                 reached.append(bisect_left(ceilings, _up(figure)))
         combination = tuple(reached)
         known = self._remembered.get(combination)

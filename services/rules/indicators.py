@@ -16,6 +16,8 @@ from shared.rulebook import FigureKey
 Figure = tuple[int, int] | None
 Figures = dict[FigureKey, Figure]
 
+NO_DAY = Day()
+
 COUNTING_DAYS = "counting_days"
 COVERAGE = "coverage"
 
@@ -61,16 +63,19 @@ def measure(view: View, wanted: Iterable[FigureKey]) -> Figures:
     sums: dict[int, Sums] = {}
     figures: Figures = {}
     for key in wanted:
-        if not key.days:
+        indicator, days, kind = key
+        if not days:
             figures[key] = (len(view.run), 1)
             continue
-        span = sums.get(key.days)
+        span = sums.get(days)
         if span is None:
-            days = view.window.of(view.dates(key.days))
-            total = Day._make(map(sum, zip(*days, strict=True))) if days else Day()
-            span = sums[key.days] = Sums(days, total)
-        figures[key] = _MEASURES[key.indicator](span, key.kind)
+            span = sums[days] = _sums(view.window.of(view.dates(days)))
+        figures[key] = _MEASURES[indicator](span, kind)
     return figures
+
+
+def _sums(days: list[Day]) -> Sums:
+    return Sums(days, Day._make(map(sum, zip(*days, strict=True))) if days else NO_DAY)
 
 
 def deciding_lessons(view: View, key: FigureKey) -> Iterator[tuple[str, Registration]]:

@@ -76,7 +76,7 @@ class Memory(msgspec.Struct):
 class Counts:
     """What a fold did, for the metrics."""
 
-    outcomes: Counter[str] = field(default_factory=Counter)
+    outcomes: dict[str, int] = field(default_factory=dict)
     closes: Counter[str] = field(default_factory=Counter)
     not_enough: Counter[str] = field(default_factory=Counter)
     day_off: int = 0
@@ -150,9 +150,11 @@ class Partition:
             if pupil.folded >= entry:
                 continue
             outcome = register(pupil, event, school, horizon)
-            outcomes[outcome] += 1
+            outcomes[outcome] = outcomes.get(outcome, 0) + 1
             tally[outcome] = tally.get(outcome, 0) + 1
-            own = pupil.tally.setdefault(batch.source, {})
+            own = pupil.tally.get(batch.source)
+            if own is None:
+                own = pupil.tally[batch.source] = {}
             own[outcome] = own.get(outcome, 0) + 1
             self.changed.add(f"{name}/{event.pupil}")
             if outcome == "accepted":

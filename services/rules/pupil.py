@@ -124,6 +124,7 @@ def close_day(pupil: Pupil, name: str, closing: DayClose) -> tuple[list[CaseStep
     corrected, pupil.corrected = pupil.corrected, False
     if not pupil.findings and not judgement.levels:
         return [], judgement
+    judged = {closing.day: judgement}
     steps: list[CaseStep] = []
     gone = [rule for rule in pupil.findings if rule not in closing.engine.rules]
     for rule_id in gone:
@@ -143,7 +144,9 @@ def close_day(pupil: Pupil, name: str, closing: DayClose) -> tuple[list[CaseStep
             closing.engine.rulebook.clear_after,
             closing.calendar.ends_school_year(closing.day),
         )
-        anew = _anew(pupil, rule.id, finding, today, closing) if finding and corrected else None
+        anew = None
+        if finding is not None and corrected:
+            anew = _anew(pupil, rule.id, finding, closing, judged)
         finding, changes = close(finding, today, anew)
         if finding is None:
             pupil.findings.pop(rule.id, None)
@@ -171,20 +174,25 @@ def _judge(pupil: Pupil, closing: DayClose, as_of: date, engine: Engine) -> Judg
 
 
 def _anew(
-    pupil: Pupil, rule: str, finding: Finding, today: Today, closing: DayClose
+    pupil: Pupil,
+    rule: str,
+    finding: Finding,
+    closing: DayClose,
+    judged: dict[date, Judgement],
 ) -> dict[date, int]:
     """The level of each school day from `since` to today, as it is known now.
 
-    A day without enough data, or beyond the correction horizon, keeps the level it had.
+    A day without enough data, or beyond the correction horizon, keeps the level it had. `judged`
+    holds what one rule has had judged for the next.
     """
     horizon = closing.calendar.horizon(closing.day, CORRECTION_DAYS)
     levels: dict[date, int] = {}
     for each in closing.calendar.between(finding.since, closing.day):
         level: int | None = None
-        if each == closing.day:
-            level = today.level
-        elif horizon is None or each >= horizon:
-            level = _judge(pupil, closing, each, closing.engine_on(each)).level(rule)
+        if horizon is None or each >= horizon:
+            if each not in judged:
+                judged[each] = _judge(pupil, closing, each, closing.engine_on(each))
+            level = judged[each].level(rule)
         levels[each] = finding.levels.get(each, 0) if level is None else level
     return levels
 
