@@ -56,6 +56,8 @@ class SchoolTime(msgspec.Struct):
 
     closed: date | None = None
     calendar: str = ""
+    calendar_since: date = date.min
+    """The first day that was closed by this calendar."""
     rulebooks: list[InForce] = []
 
 
@@ -197,7 +199,7 @@ class Partition:
             pupil = pupils[name]
             if pupil.folded >= entry:
                 continue
-            touched = bool(pupil.findings) or pupil.corrected
+            touched = bool(pupil.findings) or pupil.corrected is not None
             steps, judgement = close_day(pupil, name, closing)
             enough[judgement.enough] += 1
             if steps or touched:
@@ -208,7 +210,8 @@ class Partition:
                 self.counts.not_enough[rule] += count
 
     def _put_in_force(self, time: SchoolTime, day: date) -> None:
-        time.calendar = self.memory.calendar
+        if time.calendar != self.memory.calendar:
+            time.calendar, time.calendar_since = self.memory.calendar, day
         if not time.rulebooks or time.rulebooks[-1].rulebook != self.memory.rulebook:
             time.rulebooks = [*time.rulebooks, InForce(day, self.memory.rulebook)]
 
@@ -227,6 +230,7 @@ class Partition:
         return DayClose(
             cause,
             self._calendar(time.calendar),
+            time.calendar_since,
             message.date,
             self._engine(time.rulebooks[-1].rulebook),
             engine_on,

@@ -40,8 +40,8 @@ class Pupil(msgspec.Struct):
     window: Window = msgspec.field(default_factory=Window)
     enrolment: Enrolment | None = None
     findings: dict[str, Finding] = {}
-    corrected: bool = False
-    """A registration that took effect since the last close concerns a closed day."""
+    corrected: date | None = None
+    """The earliest closed day that something which took effect since the last close concerns."""
     tally: dict[str, dict[str, int]] = {}
     """Outcomes by source since the last checkpoint, so that a replay counts them once."""
 
@@ -73,6 +73,8 @@ class DayClose(NamedTuple):
 
     cause: Callable[[str], Cause]
     calendar: SchoolCalendar
+    calendar_since: date
+    """The first day that was closed by this calendar."""
     day: date
     engine: Engine
     engine_on: Callable[[date], Engine]
@@ -90,13 +92,15 @@ def register(
     if horizon is not None and (day < horizon or (held is not None and held.day < horizon)):
         return "expired"
     outcome = pupil.window.register(event.lesson, registration_of(event, day), event)
-    if (
-        outcome == "accepted"
-        and school.closed is not None
-        and (school.is_closed(day) or (held is not None and school.is_closed(held.day)))
-    ):
-        pupil.corrected = True
+    if outcome == "accepted" and school.closed is not None:
+        for concerned in (day,) if held is None else (day, held.day):
+            if school.is_closed(concerned):
+                _correct(pupil, concerned)
     return outcome
+
+
+def _correct(pupil: Pupil, day: date) -> None:
+    pupil.corrected = day if pupil.corrected is None else min(pupil.corrected, day)
 
 
 def enrol(pupil: Pupil, record: PupilRecord, closed: date | None) -> None:
@@ -111,7 +115,7 @@ def enrol(pupil: Pupil, record: PupilRecord, closed: date | None) -> None:
     if pupil.enrolment is None or _order(known) > _order(pupil.enrolment):
         pupil.enrolment = known
     if pupil.enrolled != before and closed is not None:
-        pupil.corrected = True
+        _correct(pupil, date.min)
 
 
 def _order(known: Enrolment) -> tuple[date, int, str]:
@@ -121,7 +125,7 @@ def _order(known: Enrolment) -> tuple[date, int, str]:
 def close_day(pupil: Pupil, name: str, closing: DayClose) -> tuple[list[CaseStep], Judgement]:
     """Judge every rule for one pupil at a day close, whether or not there were lessons."""
     judgement = _judge(pupil, closing, closing.day, closing.engine)
-    corrected, pupil.corrected = pupil.corrected, False
+    corrected, pupil.corrected = pupil.corrected, None
     if not pupil.findings and not judgement.levels:
         return [], judgement
     judged = {closing.day: judgement}
@@ -145,8 +149,10 @@ def close_day(pupil: Pupil, name: str, closing: DayClose) -> tuple[list[CaseStep
             closing.calendar.ends_school_year(closing.day),
         )
         anew = None
-        if finding is not None and corrected:
-            anew = _anew(pupil, rule.id, finding, closing, judged)
+        if finding is not None and corrected is not None:
+            known = closing.calendar_since <= finding.since
+            first = corrected if known else finding.since
+            anew = _anew(pupil, rule.id, finding, closing, first=first, judged=judged)
         finding, changes = close(finding, today, anew)
         if finding is None:
             pupil.findings.pop(rule.id, None)
@@ -178,18 +184,21 @@ def _anew(
     rule: str,
     finding: Finding,
     closing: DayClose,
+    *,
+    first: date,
     judged: dict[date, Judgement],
 ) -> dict[date, int]:
     """The level of each school day from `since` to today, as it is known now.
 
-    A day without enough data, or beyond the correction horizon, keeps the level it had. `judged`
-    holds what one rule has had judged for the next.
+    A day without enough data, or beyond the correction horizon, keeps the level it had; so does
+    one before `first`, since nothing that it is judged by has changed. `judged` holds what one
+    rule has had judged for the next.
     """
     horizon = closing.calendar.horizon(closing.day, CORRECTION_DAYS)
     levels: dict[date, int] = {}
     for each in closing.calendar.between(finding.since, closing.day):
         level: int | None = None
-        if horizon is None or each >= horizon:
+        if each >= first and (horizon is None or each >= horizon):
             if each not in judged:
                 judged[each] = _judge(pupil, closing, each, closing.engine_on(each))
             level = judged[each].level(rule)
