@@ -9,14 +9,22 @@ from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from shared.config import ConfigPart
 
-_MOST_DATES = 100_000
+_MOST_MOMENTS = 100_000
+"""A school has some thousand lesson times a year; other instants must not pile up."""
+
+
+class Moment(NamedTuple):
+    """An instant's local date, and its microseconds since 1970, UTC."""
+
+    date: date
+    microseconds: int
 
 
 def _clock_time(value: object) -> object:
@@ -182,18 +190,22 @@ class SchoolCalendar(ConfigPart):
         ]
 
     @cached_property
-    def _dates(self) -> dict[datetime, date]:
+    def _moments(self) -> dict[datetime, Moment]:
         return {}
+
+    def moment(self, at: datetime) -> Moment:
+        """An instant as this calendar sees it. Remembered: a lesson begins for a whole class."""
+        found = self._moments.get(at)
+        if found is None:
+            if len(self._moments) >= _MOST_MOMENTS:
+                self._moments.clear()
+            local = at.astimezone(self.zone).date()
+            found = self._moments[at] = Moment(local, round(at.timestamp() * 1_000_000))
+        return found
 
     def local_date(self, at: datetime) -> date:
         """The local date of an instant; a lesson belongs to the one on which it starts."""
-        found = self._dates.get(at)
-        if found is None:
-            # A school has some thousand lesson times a year; other instants must not pile up.
-            if len(self._dates) >= _MOST_DATES:
-                self._dates.clear()
-            found = self._dates[at] = at.astimezone(self.zone).date()
-        return found
+        return self.moment(at).date
 
     def closes_at(self, day: date) -> datetime:
         """The instant at which `day` closes."""

@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from services.rules.window import Day, Registration, Window
+from services.rules.window import NO_DAY, Day, Registration, Window, day_of
 from shared.calendar import SchoolCalendar
 from shared.events import Status
 from shared.rulebook import FigureKey
 
 Figure = tuple[int, int] | None
 Figures = dict[FigureKey, Figure]
-
-NO_DAY = Day()
 
 COUNTING_DAYS = "counting_days"
 COVERAGE = "coverage"
@@ -75,7 +73,7 @@ def measure(view: View, wanted: Iterable[FigureKey]) -> Figures:
 
 
 def _sums(days: list[Day]) -> Sums:
-    return Sums(days, Day._make(map(sum, zip(*days, strict=True))) if days else NO_DAY)
+    return Sums(days, day_of(map(sum, zip(*days, strict=True))) if days else NO_DAY)
 
 
 def deciding_lessons(view: View, key: FigureKey) -> Iterator[tuple[str, Registration]]:

@@ -155,10 +155,10 @@ class Partition:
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
             tally[outcome] = tally.get(outcome, 0) + 1
             own = pupil.tally.get(batch.source)
-            if own is None:
+            if own is None:  # the first since the checkpoint, or of another source
+                self.changed.add(f"{name}/{event.pupil}")
                 own = pupil.tally[batch.source] = {}
             own[outcome] = own.get(outcome, 0) + 1
-            self.changed.add(f"{name}/{event.pupil}")
             if outcome == "accepted":
                 day = pupil.window.lessons[event.lesson].day
                 self.counts.day_off += not school.calendar.is_school_day(day)

@@ -87,11 +87,12 @@ def register(
     pupil: Pupil, event: AttendanceEvent, school: SchoolDays, horizon: date | None
 ) -> Outcome:
     """Take in a registration; say what became of it."""
-    day = school.calendar.local_date(event.starts_at)
+    start = school.calendar.moment(event.starts_at)
+    day = start.date
     held = pupil.window.lessons.get(event.lesson)
     if horizon is not None and (day < horizon or (held is not None and held.day < horizon)):
         return "expired"
-    outcome = pupil.window.register(event.lesson, registration_of(event, day), event)
+    outcome = pupil.window.register(event.lesson, registration_of(event, start), event)
     if outcome == "accepted" and school.closed is not None:
         for concerned in (day,) if held is None else (day, held.day):
             if school.is_closed(concerned):

@@ -225,6 +225,6 @@ def test_a_withdrawn_lesson_was_never_scheduled() -> None:
 def taken_in(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALENDAR) -> Window:
     window = Window()
     for event in events:
-        known = registration_of(event, calendar.local_date(event.starts_at))
+        known = registration_of(event, calendar.moment(event.starts_at))
         window.register(event.lesson, known, event)
     return window
