@@ -8,7 +8,8 @@ See docs/decisions/0004-partitions-one-owner-reading-by-id.md.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,3 +99,14 @@ async def check_layout(client: Redis, partitions: int) -> None:
             f"the server's data lies in {stored} partitions, NARVARA_PARTITIONS says {partitions}; "
             f"set it to {stored}, or start on an empty server"
         )
+
+
+@asynccontextmanager
+async def connected(url: str, partitions: int) -> AsyncIterator[Redis]:
+    """A client of a server whose layout is checked, closed when left."""
+    client = make_client(url)
+    try:
+        await check_layout(client, partitions)
+        yield client
+    finally:
+        await client.aclose()

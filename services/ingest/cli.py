@@ -5,7 +5,7 @@ import json
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import click
-from redis.asyncio import Redis
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.ingest.app import create_app, school_now, turn_clock
-from services.ingest.config_files import CALENDAR, read_calendar, read_rulebook, send_config
-from services.ingest.csv_export import write_events
+from services.ingest.config_files import read_calendar, read_rulebook, send_config
 from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import (
     Import,
@@ -30,18 +28,13 @@ from services.ingest.imports import (
     go_live,
     send_roster,
 )
-from services.ingest.profile import CANONICAL, Accepted, Profile, Refused, read_rows
+from services.ingest.profile import CANONICAL
 from services.ingest.publish import Publisher
-from services.ingest.roster import Roster, read_roster, write_roster
+from services.ingest.roster import Roster, read_roster
 from services.ingest.settings import Settings
-from services.ingest.simulated import roster as simulated_roster
-from services.ingest.simulated import simulate as simulated
-from services.ingest.simulated import truth, write_truth
 from services.ingest.store import IngestStore
-from shared.broker import check_layout, make_client
+from shared.broker import connected
 from shared.calendar import SchoolCalendar
-from shared.config import read_config
-from shared.events import AttendanceEvent
 from shared.streams import entry_order
 from shared.telemetry import serve, set_up_logging
 
@@ -79,7 +72,7 @@ def import_(
     rows = Rows(list(files), PROFILES[profile], report)
     outcomes: Counter[str] | None = None
     try:
-        with _progress("rows read") as progress:
+        with progress_bar("rows read") as progress:
             if dry_run:
                 for _ in rows.counted():
                     progress(report.read)
@@ -106,7 +99,7 @@ async def _import(
 ) -> Counter[str] | None:
     settings = Settings()
     source = uuid4().hex[:12]
-    async with _server(settings) as client:
+    async with connected(settings.url, settings.partitions) as client:
         store = IngestStore(client)
         publisher = Publisher(client, settings.partitions, source, history=history)
         calendar = await _config_sent(settings, store, publisher)
@@ -176,7 +169,7 @@ def roster(folder: Path) -> None:
 
 async def _roster(read: Roster) -> int:
     settings = Settings()
-    async with _server(settings) as client:
+    async with connected(settings.url, settings.partitions) as client:
         store = IngestStore(client)
         publisher = Publisher(client, settings.partitions, "roster")
         calendar = await _config_sent(settings, store, publisher)
@@ -196,7 +189,7 @@ def golive(school: str) -> None:
 
     async def go() -> None:
         settings = Settings()
-        async with _server(settings) as client:
+        async with connected(settings.url, settings.partitions) as client:
             store = IngestStore(client)
             publisher = Publisher(client, settings.partitions, "golive")
             now = await school_now(settings, store)
@@ -229,141 +222,15 @@ def clock(time: str) -> None:
         settings = Settings()
         if settings.clock != "simulated":
             raise click.ClickException("only a simulated clock can be set: NARVARA_CLOCK=simulated")
-        async with _server(settings) as client:
+        async with connected(settings.url, settings.partitions) as client:
             await turn_clock(IngestStore(client), now)
 
     asyncio.run(turn())
     click.echo(f"school time is {now.isoformat()}")
 
 
-@click.command()
-@click.option("--schools", default=1, show_default=True, type=click.IntRange(1, 1000))
-@click.option("--pupils", default=400, show_default=True, type=click.IntRange(1, 9999))
-@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 400))
-@click.option("--seed", default=1, show_default=True, help="The same seed gives the same files.")
-@click.option("--calendar", type=click.Path(path_type=Path), help="Default: the config folder's.")
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
-def simulate(
-    *, schools: int, pupils: int, days: int, seed: int, calendar: Path | None, out: Path
-) -> None:
-    """Write simulated schools: events to OUT; pupils.csv, staff.csv and a truth file beside it.
-
-    PUPILS is per school. Days are school days from the calendar's first on.
-    """
-    settings = Settings()
-    school_days = read_config(calendar or settings.config_dir / CALENDAR, SchoolCalendar)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        events = simulated(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
-        with out.open("w", encoding="utf-8", newline="") as file, _progress("rows") as progress:
-            count = write_events(_told(events, progress), file)
-        who = truth(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
-        sidecar = out.with_suffix(".truth.csv")
-        with sidecar.open("w", encoding="utf-8", newline="") as file:
-            write_truth(who, file)
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    write_roster(
-        simulated_roster(school_days, schools=schools, pupils=pupils, seed=seed), out.parent
-    )
-    click.echo(f"{count} registrations in {out}; who slides from when: {sidecar}")
-
-
-def _told(
-    events: Iterable[AttendanceEvent], progress: Callable[[int], None]
-) -> Iterator[AttendanceEvent]:
-    for number, event in enumerate(events, 1):
-        if number % 5000 == 0:
-            progress(number)
-        yield event
-
-
-@click.group()
-def quarantine() -> None:
-    """What was refused, kept with its reason."""
-
-
-@quarantine.command("list")
-@click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
-def list_(form: str) -> None:
-    """List what is kept: where it was met and why it was refused."""
-    kept = asyncio.run(_each_kept(lambda _, __, ___: _nothing()))
-    for _, digest, item in kept:
-        if form == "jsonl":
-            click.echo(json.dumps({"digest": digest, **item}, ensure_ascii=False))
-        else:
-            place = f"{item.get('file', item.get('entry'))}:{item.get('line', '')}".rstrip(":")
-            click.echo(f"{digest[:12]}  {place}  {item['reason']}")
-    if form == "text":
-        click.echo(f"{len(kept)} in quarantine")
-
-
-@quarantine.command()
-@click.option("--profile", default="canonical", type=click.Choice(sorted(PROFILES)))
-def replay(profile: str) -> None:
-    """Try again what is kept; what can be read now is sent and leaves the quarantine."""
-
-    async def again(client: Redis, partitions: int, item: dict[str, Any]) -> bool:
-        if item["where"] == "stream":
-            return False
-        row = reread(str(item["raw"]), PROFILES[profile])
-        if isinstance(row, Refused):
-            return False
-        publisher = Publisher(client, partitions, "replay")
-        await publisher.send(row.event)
-        await publisher.flush()
-        return True
-
-    kept = asyncio.run(_each_kept(again))
-    sent = sum(done for done, _, _ in kept)
-    click.echo(f"{sent} sent, {len(kept) - sent} still in quarantine")
-    sys.exit(1 if sent < len(kept) else 0)
-
-
-def reread(raw: str, profile: Profile) -> Accepted | Refused:
-    """A kept row read anew."""
-    (row,) = read_rows([profile.delimiter.join(profile.columns) + "\n", raw + "\n"], profile)
-    return row
-
-
-async def _nothing() -> bool:
-    return False
-
-
-async def _each_kept(
-    work: Callable[[Redis, int, dict[str, Any]], Awaitable[bool]],
-) -> list[tuple[bool, str, dict[str, Any]]]:
-    """Do `work` on everything kept; what it returns True for leaves the quarantine."""
-    settings = Settings()
-    done: list[tuple[bool, str, dict[str, Any]]] = []
-    async with _server(settings) as client:
-        store = IngestStore(client)
-        for partition in range(settings.partitions):
-            for digest, item in sorted((await store.quarantined(partition)).items()):
-                finished = await work(client, settings.partitions, item)
-                if finished:
-                    await store.release(partition, digest)
-                done.append((finished, digest, item))
-    return sorted(done, key=lambda each: (str(each[2].get("file")), int(each[2].get("line", 0))))
-
-
-class _server:  # noqa: N801 - reads as a function
-    """A client of the running server whose layout is checked."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._client = make_client(settings.url)
-
-    async def __aenter__(self) -> Redis:
-        await check_layout(self._client, self._settings.partitions)
-        return self._client
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
-
-
 @contextmanager
-def _progress(what: str) -> Any:
+def progress_bar(what: str) -> Any:
     """A progress bar on a terminal, nothing elsewhere."""
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=shown, disable=not shown.is_terminal, transient=True) as bar:

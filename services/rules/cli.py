@@ -11,7 +11,7 @@ from services.rules.app import create_app
 from services.rules.report import line_of
 from services.rules.settings import Settings
 from services.rules.store import each_step
-from shared.broker import make_client
+from shared.broker import connected
 from shared.events import CaseStep
 from shared.telemetry import serve, set_up_logging
 
@@ -40,11 +40,8 @@ def steps(form: str) -> None:
 
 
 async def _all_steps(settings: Settings) -> list[CaseStep]:
-    client = make_client(settings.url)
-    try:
+    async with connected(settings.url, settings.partitions) as client:
         return [step async for step in each_step(client, settings.partitions)]
-    finally:
-        await client.aclose()
 
 
 def show_steps(told: Iterable[CaseStep], form: str) -> None:

@@ -1,0 +1,60 @@
+"""`narvara simulate`: invented schools as files, and who slides from when."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import click
+
+from services.ingest.cli import progress_bar
+from services.ingest.config_files import CALENDAR
+from services.ingest.csv_export import write_events
+from services.ingest.roster import write_roster
+from services.ingest.settings import Settings
+from services.ingest.simulated import roster as simulated_roster
+from services.ingest.simulated import simulate as simulated
+from services.ingest.simulated import truth, write_truth
+from shared.calendar import SchoolCalendar
+from shared.config import read_config
+from shared.events import AttendanceEvent
+
+
+@click.command()
+@click.option("--schools", default=1, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--pupils", default=400, show_default=True, type=click.IntRange(1, 9999))
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 400))
+@click.option("--seed", default=1, show_default=True, help="The same seed gives the same files.")
+@click.option("--calendar", type=click.Path(path_type=Path), help="Default: the config folder's.")
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def simulate(
+    *, schools: int, pupils: int, days: int, seed: int, calendar: Path | None, out: Path
+) -> None:
+    """Write simulated schools: events to OUT; pupils.csv, staff.csv and a truth file beside it.
+
+    PUPILS is per school. Days are school days from the calendar's first on.
+    """
+    settings = Settings()
+    school_days = read_config(calendar or settings.config_dir / CALENDAR, SchoolCalendar)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        events = simulated(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
+        with out.open("w", encoding="utf-8", newline="") as file, progress_bar("rows") as progress:
+            count = write_events(_told(events, progress), file)
+        who = truth(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
+        sidecar = out.with_suffix(".truth.csv")
+        with sidecar.open("w", encoding="utf-8", newline="") as file:
+            write_truth(who, file)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    write_roster(
+        simulated_roster(school_days, schools=schools, pupils=pupils, seed=seed), out.parent
+    )
+    click.echo(f"{count} registrations in {out}; who slides from when: {sidecar}")
+
+
+def _told(
+    events: Iterable[AttendanceEvent], progress: Callable[[int], None]
+) -> Iterator[AttendanceEvent]:
+    for number, event in enumerate(events, 1):
+        if number % 5000 == 0:
+            progress(number)
+        yield event
