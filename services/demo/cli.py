@@ -24,7 +24,7 @@ PREFERRED_PORTS = {"inbox": 8025, "smtp": 8026, "ingest": 8001, "rules": 8002, "
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the week, with a summary.")
-@click.option("--speed", default=3.0, show_default=True, help="School hours a second; 0: fastest.")
+@click.option("--speed", default=1.0, show_default=True, help="School hours a second; 0: fastest.")
 @click.option("--pupils", default=400, show_default=True, type=click.IntRange(10, 5000))
 @click.option("--seed", default=1, show_default=True, help="Another seed is another school.")
 def demo(*, once: bool, speed: float, pupils: int, seed: int) -> None:
