@@ -15,6 +15,7 @@ import msgspec
 from services.rules.engine import Engine
 from services.rules.evidence import Cause
 from services.rules.pupil import (
+    CORRECTION_DAYS,
     DayClose,
     Pupil,
     SchoolDays,
@@ -243,9 +244,10 @@ class Partition:
         for name, pupil in self._schools.get(school, {}).items():
             forget(pupil, closing.calendar, closing.day, longest)
             self.changed.add(f"{school}/{name}")
-        year = closing.calendar.year_start(closing.day) or closing.day
-        older = [each for each in time.rulebooks if each.first <= year]
-        time.rulebooks = [*older[-1:], *(each for each in time.rulebooks if each.first > year)]
+        # Days are judged anew only as far back as a correction reaches.
+        oldest = closing.calendar.horizon(closing.day, CORRECTION_DAYS) or date.min
+        older = [each for each in time.rulebooks if each.first <= oldest]
+        time.rulebooks = [*older[-1:], *(each for each in time.rulebooks if each.first > oldest)]
         self._drop_unused()
 
     def _drop_unused(self) -> None:

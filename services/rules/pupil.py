@@ -165,11 +165,15 @@ def close_day(pupil: Pupil, name: str, closing: DayClose) -> tuple[list[CaseStep
 
 
 def forget(pupil: Pupil, calendar: SchoolCalendar, closed: date, longest: int) -> None:
-    """Drop what neither the longest window nor a correction can reach any more."""
+    """Drop what neither the longest window nor a correction can reach any more.
+
+    Days, which are small, stay from the start of the school year in which a correction can still
+    fall: a finding of last year may stand when a changed calendar took its last school day away.
+    """
     lessons_before = calendar.horizon(closed, CORRECTION_DAYS + longest)
-    days_before = calendar.year_start(closed)
-    if lessons_before is not None and days_before is not None:
-        pupil.window.forget(lessons_before, days_before)
+    correctable = calendar.horizon(closed, CORRECTION_DAYS)
+    if lessons_before is not None and correctable is not None:
+        pupil.window.forget(lessons_before, calendar.year_start(correctable) or correctable)
 
 
 def _view(pupil: Pupil, closing: DayClose, as_of: date) -> View:

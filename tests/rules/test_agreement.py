@@ -95,6 +95,15 @@ def test_a_term_full_of_corrections_gives_the_steps_the_oracle_gives(seed: int) 
     assert_same(steps, expected(facts, RULEBOOK_CONTENT, CALENDAR_CONTENT))
 
 
+def test_a_year_whose_last_day_was_taken_away_is_judged_by_the_rulebooks_it_had() -> None:
+    """A finding outlives its year; corrections judge last year's days anew, weeks into the next."""
+    facts = random_stream(2008, days=150)
+
+    steps = told(facts, RULEBOOK_CONTENT, CALENDAR_CONTENT)
+
+    assert_same(steps, expected(facts, RULEBOOK_CONTENT, CALENDAR_CONTENT))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(1000, 1400))
 def test_many_terms_full_of_corrections_give_the_steps_the_oracle_gives(seed: int) -> None:
