@@ -73,7 +73,7 @@ class Roster(Message):
     def member(self, staff: str, on: date) -> StaffMember | None:
         return _newest([row for row in self.staff if row.staff == staff], on)
 
-    def with_role(self, role: Audience, on: date) -> tuple[StaffMember, ...]:
+    def with_role(self, role: str, on: date) -> tuple[StaffMember, ...]:
         """All staff who have a role on a date, in the roster's order."""
         ids = dict.fromkeys(row.staff for row in self.staff)
         members = (self.member(staff, on) for staff in ids)

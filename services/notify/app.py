@@ -137,10 +137,8 @@ class _Service:
         self, broker: RedisBroker, partition: int, position: str, reader: Reader
     ) -> None:
         async def handle(entries: Sequence[Entry]) -> None:
-            try:
-                await reader.fold(partition, entries)
-            except Exception as error:  # noqa: BLE001  # FastStream would log it and read on
-                self.lifeline.fail(error)
+            # Unguarded, FastStream would log what is raised and read on.
+            await self.lifeline.guard(reader.fold(partition, entries))
 
         await follow(broker, case_steps(partition), position, handle, _ENTRIES)
 

@@ -162,7 +162,7 @@ def _members(
         pupil = roster.pupil(step.pupil, on)
         members = (roster.member(staff, on) for staff in (pupil.contact_teachers if pupil else ()))
         return tuple(member for member in members if member)
-    return roster.with_role(audience, on)  # type: ignore[arg-type]  # a step carries plain words
+    return roster.with_role(audience, on)
 
 
 def _why_not(

@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from faststream.redis import RedisBroker
 from pydantic import ValidationError
@@ -87,7 +88,7 @@ class Owner:
         self._lease = Lease(client, streams.lease(number), settings.lease_seconds)
         self._store = PartitionStore(client, number, self._lease)
         self._partition = Partition()
-        self._subscriber: object | None = None
+        self._subscriber: Any = None
         self._lock = asyncio.Lock()  # around fold, steps and checkpoint
         self._stopping = False
         self._folded = self._checkpoint = self._position = NOTHING
@@ -113,15 +114,16 @@ class Owner:
         self._stopping = True
         following, self.following = self.following, False
         if self._subscriber is not None:
-            await self._subscriber.stop()  # type: ignore[attr-defined]
-        try:
-            async with self._lock:
-                if following and self._lifeline.failure is None:
-                    await self._write_checkpoint()
-        except Exception as error:  # noqa: BLE001 - at a stop, too, a failed write ends non-zero
-            self._lifeline.fail(error)
+            await self._subscriber.stop()
+        if following:
+            await self._lifeline.guard(self._last_checkpoint())
         with suppress(Exception):
             await self._lease.release()
+
+    async def _last_checkpoint(self) -> None:
+        async with self._lock:
+            if self._lifeline.failure is None:
+                await self._write_checkpoint()
 
     async def _load(self) -> None:
         started = time.monotonic()
@@ -153,12 +155,12 @@ class Owner:
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         """FastStream logs and forgets what a handler raises; nothing may leave here."""
-        try:
-            async with self._lock:
-                if not self._stopping and self._lifeline.failure is None:
-                    await self._fold(entries)
-        except Exception as error:  # noqa: BLE001 - a lost batch must end the service
-            self._lifeline.fail(error)
+        await self._lifeline.guard(self._fold_alone(entries))
+
+    async def _fold_alone(self, entries: Sequence[Entry]) -> None:
+        async with self._lock:
+            if not self._stopping and self._lifeline.failure is None:
+                await self._fold(entries)
 
     async def _fold(self, entries: Sequence[Entry]) -> None:
         started = yielded = time.monotonic()
