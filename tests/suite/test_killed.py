@@ -32,14 +32,14 @@ class Kills:
                 rules = self.suite.begin("rules", **settings)
             if lagging := behind(self.client, self.suite.partitions):
                 self._kill(rules, lagging)
-            time.sleep(self.random.uniform(0, 0.3))
+            time.sleep(self.random.uniform(0, 0.1))
 
     def _kill(self, rules: Service, lagging: dict[int, str]) -> None:
         """A kill counts where the checkpoint, read after the death, lags behind the entry that
         stood in the stream before it."""
         if not rules.ready:
             return
-        time.sleep(self.random.uniform(0, 0.4))
+        time.sleep(self.random.uniform(0, 0.15))
         lagging |= behind(self.client, self.suite.partitions)
         alive = rules.alive
         code = rules.kill()
@@ -65,7 +65,7 @@ def test_killed_at_many_other_moments_rules_finds_the_same_steps(
 
 
 def assert_survives(suite: Suite, client: Redis, seed: int) -> None:
-    events = simulated(suite.folder / "school", pupils=150, days=70)
+    events = simulated(suite.folder / "school", pupils=250, days=80)
     settings = {"lease_seconds": 1, "checkpoint_events": 2000, "checkpoint_seconds": 0.5}
     suite.start("ingest")
     rules = suite.begin("rules", **settings)
