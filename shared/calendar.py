@@ -6,7 +6,7 @@ dates. The content comes from `calendar.yaml` and travels whole in `CalendarChan
 
 from bisect import bisect_left, bisect_right
 from contextlib import suppress
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Annotated, NamedTuple
@@ -61,6 +61,17 @@ class DaysOff(Span):
     why: str = ""
 
 
+class BusDelay(ConfigPart):
+    """Buses were late: who came late by them, before an hour, was not late."""
+
+    date: date
+    before: ClockTime = Field(description="Local time; lessons that start earlier.")
+    buses: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="As the roster names them; left out: everybody."
+    )
+    why: str = ""
+
+
 class SchoolYear(ConfigPart):
     """The terms of one school year and the days off in them."""
 
@@ -95,6 +106,7 @@ class SchoolCalendar(ConfigPart):
     timezone: str = "Europe/Stockholm"
     day_close: ClockTime = Field(default=time(17), description="Local time at which a day closes.")
     school_years: tuple[SchoolYear, ...] = Field(min_length=1)
+    bus_delays: tuple[BusDelay, ...] = ()
 
     @field_validator("timezone")
     @classmethod
@@ -152,6 +164,52 @@ class SchoolCalendar(ConfigPart):
     def ends_school_year(self, day: date) -> bool:
         """Is `day` the last school day of its school year?"""
         return day in self._year_ends
+
+    @cached_property
+    def _term_starts(self) -> tuple[date, ...]:
+        terms = (
+            [day for day in year.school_days if day in term]
+            for year in self.school_years
+            for term in year.terms
+        )
+        return tuple(days[0] for days in terms if days)
+
+    def term_start(self, day: date) -> date | None:
+        """The first school day of the term that `day` is in or after; None before all."""
+        position = bisect_right(self._term_starts, day)
+        return self._term_starts[position - 1] if position else None
+
+    @cached_property
+    def _delays(self) -> dict[date, tuple[BusDelay, ...]]:
+        days: dict[date, tuple[BusDelay, ...]] = {}
+        for delay in self.bus_delays:
+            days[delay.date] = (*days.get(delay.date, ()), delay)
+        return days
+
+    def bus_delayed(self, bus: str, starts_at: datetime) -> bool:
+        """Is a pupil of `bus` not late, though they came late to a lesson then?"""
+        local = starts_at.astimezone(self.zone)
+        return any(
+            local.time() < delay.before and (delay.buses is None or bus in delay.buses)
+            for delay in self._delays.get(local.date(), ())
+        )
+
+    @property
+    def delay_dates(self) -> frozenset[date]:
+        return frozenset(self._delays)
+
+    def is_edge(self, day: date) -> bool:
+        """A school day next to a weekend or break: the day before or after is no school day."""
+        return self.is_school_day(day) and not (
+            self.is_school_day(day - timedelta(days=1))
+            and self.is_school_day(day + timedelta(days=1))
+        )
+
+    def due_on(self, ends_at: datetime) -> date:
+        """The date of the first day-close hour at least 24 hours after a lesson's end."""
+        local = (ends_at.astimezone(UTC) + timedelta(days=1)).astimezone(self.zone)
+        late = local.time() > self.day_close
+        return local.date() + timedelta(days=1) if late else local.date()
 
     def year_start(self, day: date) -> date | None:
         """The first school day of the school year that `day` is in or after; None before all."""

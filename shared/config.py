@@ -167,7 +167,8 @@ def _problem(name: str, lines: dict[Location, int], error: Any) -> Problem:
     location: Location = error["loc"]
     context = error.get("ctx") or {}
     if "at" in context:
-        location = (*location, context["at"])
+        extra = context["at"]
+        location = (*location, *(extra if isinstance(extra, tuple) else (extra,)))
     # pydantic names union members and validators in its locations; the nearest known one is meant.
     known = _known(location, lines)
     what = error["msg"].removeprefix("Value error, ")

@@ -7,8 +7,9 @@ which is what makes the fold repeatable.
 """
 
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -60,6 +61,9 @@ class AttendanceEvent(Message):
     status: Status
     absent_minutes: int = Field(ge=0, description="Minutes missed, at most `minutes`.")
     recorded_at: AwareDatetime = Field(description="When the source last changed it: the revision.")
+    group: str = Field(
+        default="", max_length=128, description="Who registers it: a teaching group or teacher key."
+    )
 
     @model_validator(mode="after")
     def _absent_within_offered(self) -> "AttendanceEvent":
@@ -95,6 +99,11 @@ class PupilRecord(Message):
     left: date | None = Field(default=None, description="Last school day, when the pupil has left.")
     contact_teachers: tuple[Name, ...] = ()
     bus: str = ""
+    feeder_school: str = Field(default="", description="The school that handed the pupil over.")
+    need: bool = Field(default=False, description="The handover says that the pupil needs support.")
+    last_year_share: Decimal | None = Field(
+        default=None, ge=0, le=1, description="Share of last year's time that was missed."
+    )
     valid_from: date
     recorded_at: AwareDatetime = Field(description="When the roster was read: the revision.")
 
@@ -141,9 +150,76 @@ class CalendarChanged(Message):
     content: dict[str, Any]
 
 
+class CaseTold(Message):
+    """A signal about a pupil was told: the gateway accepted it. Deadlines count from here."""
+
+    type: Literal["case_told"] = "case_told"
+    school: Name
+    pupil: Name
+    recipient: Name = Field(description="Staff id of whom it was told to.")
+    on: date = Field(description="Local date.")
+
+
+AnswerKind = Literal[
+    "talked", "known_cause", "lift", "not_relevant", "booked", "takes_over", "wrongly_registered"
+]
+"""What staff did: talked with the pupil, know the cause until a date, lift to EHT, not relevant,
+contact booked, EHT takes over, wrongly registered."""
+
+
+class CaseAnswer(Message):
+    """What a member of staff answered about a pupil's case. Notes stay where they were written."""
+
+    type: Literal["case_answer"] = "case_answer"
+    school: Name
+    pupil: Name
+    answer: AnswerKind
+    by: Name = Field(description="Staff id.")
+    on: date = Field(description="Local date.")
+    until: date | None = Field(default=None, description="Known cause, contact booked: that date.")
+
+    @model_validator(mode="after")
+    def _known_until(self) -> "CaseAnswer":
+        if self.answer == "known_cause" and self.until is None:
+            raise ValueError("a known cause ends on a date; wanted until")
+        return self
+
+
+class UnitCell(NamedTuple):
+    """A count of one date within one partition, as it is known now; the newest replaces others."""
+
+    kind: Literal["class", "group"]
+    unit: str
+    """A class, or a group of registrations (empty: of none)."""
+    date: date
+    """Of the lessons of a class; of a group's, the date on which they came due."""
+    of: int
+    """Pupils with counting lessons; lessons that came due."""
+    hits: int
+    """Of them newly absent; unreported."""
+
+
+class UnitsCounted(Message):
+    """What one partition counts of a school's classes and groups at a close: all that changed.
+
+    Goes to the partition that judges the school's units, from each partition, so that figures
+    across pupils have one writer too.
+    """
+
+    type: Literal["units_counted"] = "units_counted"
+    school: Name
+    date: date
+    history: bool = False
+    partition: int = Field(ge=0)
+    cells: tuple[UnitCell, ...] = ()
+
+
 Fact = Annotated[
     AttendanceBatch
     | PupilRecord
+    | CaseTold
+    | CaseAnswer
+    | UnitsCounted
     | DayClosed
     | TimeReached
     | SchoolLive
@@ -174,10 +250,17 @@ class Evidence(Message):
 
     indicator: str
     kind: str | None = None
-    days: int | None = Field(default=None, description="School days in the window.")
+    days: int | Literal["term", "year"] | None = Field(
+        default=None, description="School days in the window, or the term or year so far."
+    )
     value: Figure | None = Field(default=None, description="Empty: nothing to measure.")
     at_least: Figure | None = None
     at_most: Figure | None = None
+    share: Figure | None = Field(default=None, description="Of each of persistent_blocks.")
+    level: int | None = Field(default=None, description="Least level of findings that count.")
+    coverage: Figure | None = Field(
+        default=None, description="Share of the window's lessons that are registered."
+    )
     lessons: tuple[str, ...] = ()
 
 
@@ -188,6 +271,9 @@ class Clearing(Message):
     conditions: tuple[Evidence, ...] = Field(
         description="The eased thresholds with today's values; quiet while no level holds by them."
     )
+    words: dict[str, str] = Field(
+        default_factory=dict, description="The same in Swedish and English, for a parent to read."
+    )
 
 
 class CaseStep(Message):
@@ -196,7 +282,8 @@ class CaseStep(Message):
     type: Literal["case_step"] = "case_step"
     step_id: str
     school: Name
-    pupil: Name
+    pupil: Name | Literal[""] = Field(description="Empty: a unit's step.")
+    unit: str = Field(default="", description="class/…, group/… or school, when not a pupil's.")
     rule: str
     kind: StepKind
     level: Level = Field(description="Retracted and cleared: the level the finding had.")
@@ -205,8 +292,19 @@ class CaseStep(Message):
     since: date
     history: bool = False
     corrected: bool = Field(default=False, description="Opened on a lesson recorded after its day.")
+    shadow: bool = Field(default=False, description="Told to nobody: the rule is being tried.")
+    good_news: bool = False
+    held_until: date | None = Field(
+        default=None, description="Telling waits until this day: a cool-down or a known cause."
+    )
+    damps: tuple[str, ...] = Field(
+        default=(), description="A unit's: rules whose telling waits while this stands."
+    )
     title: dict[str, str]
     audience: tuple[str, ...]
+    words: dict[str, str] = Field(
+        default_factory=dict, description="What was seen, in Swedish and English, for a parent."
+    )
     evidence: tuple[Evidence, ...]
     clearing: Clearing
     rulebook: str = Field(description="Version of the rulebook in force.")
