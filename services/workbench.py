@@ -1,25 +1,31 @@
 """Work on files alone, without a server: check what people edited, back-test recorded events."""
 
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import date
 from pathlib import Path
 
 import click
 from pydantic import BaseModel
 from rich.console import Console
 
+from services.checks import Remark, remarks
+from services.ingest.cli import progress_bar
 from services.ingest.config_files import CALENDAR, RULEBOOK
-from services.ingest.csv_rows import HeaderError
+from services.ingest.csv_rows import HeaderError, open_rows
 from services.ingest.history import in_order, with_closes
 from services.ingest.imports import Report, Rows
 from services.ingest.profile import CANONICAL
 from services.ingest.roster import read_roster, records
+from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
 from services.rules.backtest import backtest as fold
 from services.rules.cli import show_steps
+from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
 from shared.calendar import SchoolCalendar
-from shared.config import ConfigError, Problem, read_config
-from shared.events import AttendanceEvent, Fact
+from shared.config import ConfigError, Problem, read_config, read_located
+from shared.events import AttendanceEvent, DayClosed, Fact
 from shared.rulebook import Rulebook
 from shared.settings import Settings
 
@@ -35,19 +41,28 @@ FILES: dict[str, type[BaseModel]] = {
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 def check(folder: Path | None) -> None:
-    """Check the config files in FOLDER (default: the config folder); exits 1 on any problem."""
+    """Check the config files in FOLDER (default: the config folder); exits 1 on any problem.
+
+    The rulebook's examples are run, and levels that can never hold are found. Warnings are told
+    and leave the exit code as it is.
+    """
     folder = folder or Settings().config_dir
-    problems = problems_in(folder)
-    for problem in problems:
-        click.echo(str(problem))
+    said = [Remark(problem) for problem in problems_in(folder)]
+    rulebook = folder / RULEBOOK
+    if not any(remark.problem.file == str(rulebook) for remark in said):
+        with progress_bar("examples") as done:
+            said += remarks(rulebook, read_located(rulebook, Rulebook), done)
+    for remark in said:
+        click.echo(str(remark))
+    unfit = {remark.problem.file for remark in said if not remark.warning}
     for file in FILES:
-        if not any(problem.file == str(folder / file) for problem in problems):
+        if str(folder / file) not in unfit:
             click.echo(f"{folder / file}: good")
-    raise SystemExit(1 if problems else 0)
+    raise SystemExit(1 if unfit else 0)
 
 
 def problems_in(folder: Path) -> list[Problem]:
-    """Everything that is wrong in the config files of a folder."""
+    """Everything that is wrong in the form of a folder's config files."""
     problems: list[Problem] = []
     for file, model in FILES.items():
         try:
@@ -62,20 +77,52 @@ def problems_in(folder: Path) -> list[Problem]:
 @click.option("--rulebook", type=click.Path(path_type=Path), help="Default: the config folder's.")
 @click.option("--calendar", type=click.Path(path_type=Path), help="Default: the config folder's.")
 @click.option("--roster", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--truth",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Say how well the signals agree with a simulated school's truth file instead.",
+)
+@click.option(
+    "--pupils-per-teacher",
+    default=PUPILS_PER_TEACHER,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Of a contact teacher, for the noise that --truth tells.",
+)
 @click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
 def backtest(
-    events: Path, *, rulebook: Path | None, calendar: Path | None, roster: Path | None, form: str
+    events: Path,
+    *,
+    rulebook: Path | None,
+    calendar: Path | None,
+    roster: Path | None,
+    truth: Path | None,
+    pupils_per_teacher: int,
+    form: str,
 ) -> None:
     """Print the steps that recorded EVENTS (canonical CSV) lead to, from the fold that is live.
+
+    With --truth: what share of the pupils who slide had a signal (level 2 or more) after their
+    onset, how soon, and how many signals there were about ordinary pupils.
 
     Rows that can't be read are told on standard error and left out; the exit code is then 1.
     """
     config = Settings().config_dir
     book = read_config(rulebook or config / RULEBOOK, Rulebook)
     days = read_config(calendar or config / CALENDAR, SchoolCalendar)
+    known = None if truth is None else _truth(truth)
     report = Report()
+    facts = _facts(events, days, roster, report)
     try:
-        show_steps(fold(_facts(events, days, roster, report), book, days), form)
+        if known is None:
+            show_steps(fold(facts, book, days), form)
+        else:
+            closed: set[date] = set()
+            steps = list(fold(_noting_closes(facts, closed), book, days))
+            _show_score(
+                score(steps, known, days, days=len(closed), pupils_per_teacher=pupils_per_teacher),
+                form,
+            )
     except HeaderError as error:
         raise click.ClickException(str(error)) from None
     for file, row in report.reasons:
@@ -96,3 +143,29 @@ def _facts(
     with tempfile.TemporaryDirectory(prefix="narvara-") as folder:
         rows = Rows([events], CANONICAL, report)
         yield from with_closes(in_order(rows.counted(), Path(folder)), calendar)
+
+
+def _truth(path: Path) -> list[Truth]:
+    try:
+        with open_rows(path) as lines:
+            return list(read_truth(lines))
+    except ValueError as error:
+        raise click.ClickException(f"{path}: {error}") from None
+
+
+def _noting_closes(
+    facts: Iterable[AttendanceEvent | Fact], closed: set[date]
+) -> Iterator[AttendanceEvent | Fact]:
+    """The facts; the dates that they close are put into `closed`."""
+    for fact in facts:
+        if isinstance(fact, DayClosed):
+            closed.add(fact.date)
+        yield fact
+
+
+def _show_score(told: Score, form: str) -> None:
+    if form == "jsonl":
+        click.echo(json.dumps(told.as_json))
+    else:
+        for line in lines_of(told):
+            click.echo(line)

@@ -21,9 +21,10 @@ _MOST_MOMENTS = 100_000
 
 
 class Moment(NamedTuple):
-    """An instant's local date, and its microseconds since 1970, UTC."""
+    """An instant's local date, the date's ordinal, and its microseconds since 1970, UTC."""
 
     date: date
+    ordinal: int
     microseconds: int
 
 
@@ -194,9 +195,15 @@ class SchoolCalendar(ConfigPart):
             for delay in self._delays.get(local.date(), ())
         )
 
-    @property
-    def delay_dates(self) -> frozenset[date]:
-        return frozenset(self._delays)
+    @cached_property
+    def delay_ordinals(self) -> frozenset[int]:
+        """The ordinals of the dates on which buses were late."""
+        return frozenset(day.toordinal() for day in self._delays)
+
+    @cached_property
+    def ordinals(self) -> frozenset[int]:
+        """The ordinals of all school days."""
+        return frozenset(day.toordinal() for day in self.school_days)
 
     def is_edge(self, day: date) -> bool:
         """A school day next to a weekend or break: the day before or after is no school day."""
@@ -236,6 +243,11 @@ class SchoolCalendar(ConfigPart):
         """School days after `day` up to and including `later`; 0 when there is none."""
         return max(0, bisect_right(self.school_days, later) - bisect_right(self.school_days, day))
 
+    def after(self, day: date, days: int) -> date | None:
+        """The school day that is `days` school days after a day; None past the calendar's end."""
+        position = bisect_right(self.school_days, day) - 1 + days
+        return self.school_days[position] if position < len(self.school_days) else None
+
     def horizon(self, closed: date, days: int) -> date | None:
         """The oldest date at most `days` school days before `closed`; None: no date is older."""
         position = bisect_right(self.school_days, closed) - 1 - days
@@ -258,7 +270,8 @@ class SchoolCalendar(ConfigPart):
             if len(self._moments) >= _MOST_MOMENTS:
                 self._moments.clear()
             local = at.astimezone(self.zone).date()
-            found = self._moments[at] = Moment(local, round(at.timestamp() * 1_000_000))
+            microseconds = round(at.timestamp() * 1_000_000)
+            found = self._moments[at] = Moment(local, local.toordinal(), microseconds)
         return found
 
     def local_date(self, at: datetime) -> date:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -69,8 +69,25 @@ class ConfigError(ValueError):
         self.problems = problems
 
 
+@dataclass(frozen=True)
+class Located(Generic[Model]):
+    """A checked config file: its value, and the lines from which its parts came."""
+
+    value: Model
+    lines: Mapping[Location, int]
+
+    def line(self, at: Location) -> int:
+        """The line of a part, counted from 1; of the nearest part around it that has one."""
+        return self.lines[_known(at, self.lines)]
+
+
 def read_config(path: Path, model: type[Model]) -> Model:
     """Read and check one YAML file; raise `ConfigError` with file, line, met and wanted."""
+    return read_located(path, model).value
+
+
+def read_located(path: Path, model: type[Model]) -> Located[Model]:
+    """As `read_config`, with the lines."""
     name = str(path)
     try:
         text = path.read_text(encoding="utf-8")
@@ -78,11 +95,15 @@ def read_config(path: Path, model: type[Model]) -> Model:
         raise ConfigError([Problem(name, 1, "", "there is no such file")]) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([Problem(name, 1, "", f"cannot be read as UTF-8: {error}")]) from error
-    return parse_config(text, model, name)
+    return _parse(text, model, name)
 
 
 def parse_config(text: str, model: type[Model], name: str) -> Model:
     """Check YAML `text` as `model`; `name` is the file that problems are told of."""
+    return _parse(text, model, name).value
+
+
+def _parse(text: str, model: type[Model], name: str) -> Located[Model]:
     lines: dict[Location, int] = {}
     problems: list[Problem] = []
     try:
@@ -95,7 +116,7 @@ def parse_config(text: str, model: type[Model], name: str) -> Model:
     if problems:
         raise ConfigError(problems)
     try:
-        return model.model_validate(data)
+        return Located(model.model_validate(data), lines)
     except ValidationError as error:
         raise ConfigError([_problem(name, lines, each) for each in error.errors()]) from None
 
@@ -193,11 +214,11 @@ _SIMPLE = {
 }
 
 
-def _known(location: Location, lines: dict[Location, int]) -> Location:
+def _known(location: Location, lines: Mapping[Location, int]) -> Location:
     """The longest beginning of `location`, less what pydantic put in, that has a line."""
     at: Location = ()
     for part in location:
-        candidates = ((*at, part), (*at, _number(part)))
+        candidates = ((*at, part), (*at, _number(part)), (*at, str(part)))
         at = next((candidate for candidate in candidates if candidate in lines), at)
     return at
 

@@ -67,8 +67,9 @@ MESSAGES = Counter(
 )
 STEPS_ROUTED = Counter(
     "narvara_steps_routed_total",
-    "Case steps by what was decided: immediate, digest, shown (told to nobody), history, "
-    "or fallback (no reachable recipient: EHT's inbox).",
+    "Case steps by what was decided: immediate, digest, shown (told to nobody), history, shadow "
+    "(a rule in trial: told to nobody), held (counted once more when it is told), or fallback (no "
+    "reachable recipient: EHT's inbox).",
     ["decision"],
 )
 OUTBOX = Gauge("narvara_outbox_messages", "Messages that wait for sending or for a retry.")

@@ -5,6 +5,7 @@ and addresses stay in it; what rules may know travels as `PupilRecord`.
 """
 
 from datetime import date, time
+from decimal import Decimal
 from typing import Annotated, TypeVar
 
 from pydantic import Field, StringConstraints
@@ -16,6 +17,9 @@ ROSTER = "roster:{notify}"
 """Hash: school → its roster as JSON. Written whole by `narvara roster`."""
 
 _Row = TypeVar("_Row", "StaffMember", "RosterPupil")
+
+HANDOVER = ("feeder_school", "need", "last_year_share")
+"""Of a pupil's row: what the feeder school handed over. Rules alone needs it."""
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri")
 
@@ -55,6 +59,9 @@ class RosterPupil(Message):
     contact_teachers: tuple[Name, ...] = ()
     bus: str = ""
     valid_from: date
+    feeder_school: str = Field(default="", repr=False)
+    need: bool = Field(default=False, repr=False)
+    last_year_share: Decimal | None = Field(default=None, ge=0, le=1, repr=False)
 
     model_config = Message.model_config | {"populate_by_name": True}
 

@@ -401,18 +401,14 @@ class Rulebook(ConfigPart):
 
 
 def _named_exist(rule: Rule, rulebook: Rulebook) -> None:
-    named = {name: rule for name in rule.damps}
-    for leaf in rule.leaves:
-        for name in leaf.rules or ():
-            named[name] = rule
     known = {each.id: each for each in rulebook.rules}
-    for name in named:
+    counted = [name for leaf in rule.leaves for name in leaf.rules or ()]
+    for name in (*rule.damps, *counted):
         if name not in known:
             raise ValueError(f"{rule.id} names the rule {name!r}, which the rulebook has not")
-    for leaf in rule.leaves:
-        for name in leaf.rules or ():
-            if not known[name].ordinary:
-                raise ValueError(f"{rule.id} counts findings of {name!r}, which is no plain rule")
+    for name in counted:
+        if not known[name].ordinary:
+            raise ValueError(f"{rule.id} counts findings of {name!r}, which is no plain rule")
 
 
 def _first(error: ValueError) -> str:

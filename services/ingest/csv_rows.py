@@ -24,6 +24,8 @@ class CsvRow:
     line: int
     text: str
     cells: list[str]
+    header: tuple[str, ...]
+    """The columns that its file has."""
     fault: str = ""
 
     @property
@@ -42,15 +44,23 @@ def open_rows(path: Path) -> TextIO:
     return path.open(encoding="utf-8-sig", errors="surrogateescape", newline="")
 
 
-def csv_rows(lines: Iterable[str], columns: tuple[str, ...], delimiter: str) -> Iterator[CsvRow]:
-    """Every row but blank ones, header included, in order and as it is asked for.
+def csv_rows(
+    lines: Iterable[str],
+    columns: tuple[str, ...],
+    optional: tuple[str, ...] = (),
+    delimiter: str = ",",
+) -> Iterator[CsvRow]:
+    """Every row below the header but blank ones, in order and as it is asked for.
 
-    `lines` keep their line ends, as those of `open_rows` do. A row whose `fault` is empty has
-    a cell for each of `columns`, unless it is the first, which is the reader's to judge.
+    The header is `columns`, or these with all of `optional` after them; `HeaderError` is raised
+    at the first row where it is another. `lines` keep their line ends, as those of `open_rows`
+    do. A row whose `fault` is empty has a cell for each column, an empty one for those that its
+    file has not.
     """
     numbered = enumerate(lines, 1)
+    header = _header(numbered, columns, optional, delimiter)
+    missing = len(columns) + len(optional) - len(header)
     ahead: deque[tuple[int, str]] = deque()
-    first = True
     while taken := ahead.popleft() if ahead else next(numbered, None):
         line, text = taken
         content = text.rstrip("\r\n")
@@ -59,27 +69,38 @@ def csv_rows(lines: Iterable[str], columns: tuple[str, ...], delimiter: str) -> 
         if '"' in content:
             if content.count('"') % 2:
                 ahead.extend(islice(numbered, LONGEST - 1 - len(ahead)))
-            row, more = _quoted(taken, [later for _, later in ahead], len(columns), delimiter)
+            row, more = _quoted(taken, [later for _, later in ahead], header, delimiter)
             for _ in range(more):
                 ahead.popleft()
         else:
-            row = CsvRow(line, text, content.split(delimiter))
-        if not first:
-            row.fault = _fault(row, columns)
-        first = False
+            row = CsvRow(line, text, content.split(delimiter), header)
+        row.fault = _fault(row)
+        if missing:
+            row.cells += [""] * missing
         yield row
 
 
-def check_header(row: CsvRow | None, columns: tuple[str, ...], delimiter: str) -> None:
-    """Raise `HeaderError` unless the first row is exactly `columns`; met and wanted are named."""
+def _header(
+    numbered: Iterator[tuple[int, str]],
+    columns: tuple[str, ...],
+    optional: tuple[str, ...],
+    delimiter: str,
+) -> tuple[str, ...]:
+    """The first row that isn't blank; `HeaderError` names what was met and what is wanted."""
     wanted = f"wanted the header {delimiter.join(columns)} as the first row"
-    if row is None:
+    if optional:
+        wanted += f", or with {delimiter.join(optional)} after it"
+    taken = next((each for each in numbered if each[1].rstrip("\r\n")), None)
+    if taken is None:
         raise HeaderError(f"met an empty file; {wanted}")
-    if tuple(row.cells) != columns:
+    header = tuple(_parsed(taken[1], delimiter))
+    if header not in (columns, columns + optional):
         # A file without a header begins with a pupil, whom no error may name.
-        words = re.split(r'[,;|\t" ]+', row.raw.lower())
+        raw = CsvRow(*taken, [], ()).raw
+        words = re.split(r'[,;|\t" ]+', raw.lower())
         named = sum(column in words for column in columns) >= 2
-        raise HeaderError(f"met {row.raw[:200] if named else 'none of its columns'}; {wanted}")
+        raise HeaderError(f"met {raw[:200] if named else 'none of its columns'}; {wanted}")
+    return header
 
 
 def shown(text: str, harmless: re.Pattern[str]) -> str:
@@ -90,7 +111,7 @@ def shown(text: str, harmless: re.Pattern[str]) -> str:
 
 
 def _quoted(
-    taken: tuple[int, str], following: list[str], width: int, delimiter: str
+    taken: tuple[int, str], following: list[str], header: tuple[str, ...], delimiter: str
 ) -> tuple[CsvRow, int]:
     """The row that begins with the line `taken`, and how many of `following` belong to it.
 
@@ -104,13 +125,11 @@ def _quoted(
         if quotes % 2 == 0:
             whole = "".join((text, *following[:more]))
             cells = _parsed(whole, delimiter)
-            return (CsvRow(line, whole, cells), more) if len(cells) == width else _stray(taken)
-    return (CsvRow(line, text, _parsed(text, delimiter)), 0) if quotes % 2 == 0 else _stray(taken)
-
-
-def _stray(taken: tuple[int, str]) -> tuple[CsvRow, int]:
-    line, text = taken
-    return CsvRow(line, text, []), 0
+            if len(cells) != len(header):
+                break
+            return CsvRow(line, whole, cells, header), more
+    cells = _parsed(text, delimiter) if text.count('"') % 2 == 0 else []
+    return CsvRow(line, text, cells, header), 0
 
 
 def _parsed(text: str, delimiter: str) -> list[str]:
@@ -121,16 +140,16 @@ def _parsed(text: str, delimiter: str) -> list[str]:
     return cells
 
 
-def _fault(row: CsvRow, columns: tuple[str, ...]) -> str:
+def _fault(row: CsvRow) -> str:
     if not row.cells:
         return (
             "columns: met a quote that nothing closes, or text after a closing one; "
             'wanted quoted cells as "so", and "" for a quote in them'
         )
-    if len(row.cells) != len(columns):
-        return f"columns: met {len(row.cells)}; wanted {len(columns)}: {','.join(columns)}"
+    if len(row.cells) != len(row.header):
+        return f"columns: met {len(row.cells)}; wanted {len(row.header)}: {','.join(row.header)}"
     if "\0" in row.text or not row.text.isascii():
-        for column, cell in zip(columns, row.cells, strict=True):
+        for column, cell in zip(row.header, row.cells, strict=True):
             if "\0" in cell:
                 return f"{column}: met a NUL character; wanted text"
             if _NOT_UTF8.search(cell):

@@ -108,6 +108,7 @@ class Rows:
             "file": file.name,
             "line": row.line,
             "reason": row.reason,
+            "header": self._profile.delimiter.join(row.header),
             "raw": row.raw,
         }
         self.waiting.append((digest, kept))

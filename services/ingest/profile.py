@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from pydantic import TypeAdapter, ValidationError
 
-from services.ingest.csv_rows import CsvRow, check_header, csv_rows, shown
+from services.ingest.csv_rows import CsvRow, csv_rows, shown
 from shared.events import WHOLLY_ABSENT, AttendanceEvent, Status
 
 
@@ -23,6 +23,8 @@ class Profile:
 
     columns: tuple[str, ...]
     statuses: Mapping[str, Status]
+    optional: tuple[str, ...] = ()
+    """Columns that may follow the others: all of them, or none."""
     delimiter: str = ","
 
 
@@ -39,6 +41,7 @@ CANONICAL = Profile(
         "recorded_at",
     ),
     statuses={status.value: status for status in Status},
+    optional=("group",),
 )
 
 
@@ -57,6 +60,8 @@ class Refused:
     line: int
     raw: str
     reason: str
+    header: tuple[str, ...] = ()
+    """The columns that its file has: the raw row is read anew under them."""
 
 
 Row = Accepted | Refused
@@ -67,9 +72,7 @@ def read_rows(lines: Iterable[str], profile: Profile = CANONICAL) -> Iterator[Ro
 
     `lines` keep their line ends, as those of `open_rows` do. Raises `HeaderError` at the first.
     """
-    rows = csv_rows(lines, profile.columns, profile.delimiter)
-    check_header(next(rows, None), profile.columns, profile.delimiter)
-    for row in rows:
+    for row in csv_rows(lines, profile.columns, profile.optional, profile.delimiter):
         yield _row(row, profile)
 
 
@@ -82,14 +85,14 @@ def _row(row: CsvRow, profile: Profile) -> Row:
             reason = _contract_reason(error)
         except ValueError as error:
             reason = str(error)
-    return Refused(row.line, row.raw, reason)
+    return Refused(row.line, row.raw, reason, row.header)
 
 
 _EVENT = TypeAdapter(AttendanceEvent)
 
 
 def _event(cells: list[str], profile: Profile) -> AttendanceEvent:
-    row: dict[str, object] = dict(zip(profile.columns, cells, strict=True))
+    row: dict[str, object] = dict(zip(profile.columns + profile.optional, cells, strict=True))
     status = _status(str(row["status"]), profile)
     minutes = _whole("minutes", str(row["minutes"]))
     absent = str(row["absent_minutes"])

@@ -45,7 +45,7 @@ def replay(profile: str) -> None:
     async def again(client: Redis, partitions: int, item: dict[str, Any]) -> bool:
         if item["where"] == "stream":
             return False
-        row = reread(str(item["raw"]), PROFILES[profile])
+        row = reread(str(item["raw"]), PROFILES[profile], str(item.get("header", "")))
         if isinstance(row, Refused):
             return False
         publisher = Publisher(client, partitions, "replay")
@@ -59,9 +59,10 @@ def replay(profile: str) -> None:
     sys.exit(1 if sent < len(kept) else 0)
 
 
-def reread(raw: str, profile: Profile) -> Accepted | Refused:
-    """A kept row read anew."""
-    (row,) = read_rows([profile.delimiter.join(profile.columns) + "\n", raw + "\n"], profile)
+def reread(raw: str, profile: Profile, header: str = "") -> Accepted | Refused:
+    """A kept row read anew, under the header of its file (left out: the profile's shortest)."""
+    header = header or profile.delimiter.join(profile.columns)
+    (row,) = read_rows([f"{header}\n", f"{raw}\n"], profile)
     return row
 
 

@@ -12,13 +12,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple, TypeVar, get_args
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from services.ingest.csv_rows import CsvRow, HeaderError, check_header, csv_rows, open_rows, shown
+from services.ingest.csv_rows import CsvRow, HeaderError, csv_rows, open_rows, shown
 from shared.config import ConfigError, Problem
 from shared.events import PupilRecord
-from shared.roster import RosterPupil, StaffMember
+from shared.roster import HANDOVER, RosterPupil, StaffMember
 from shared.rulebook import Audience
 
 PUPILS_FILE = "pupils.csv"
@@ -48,7 +48,10 @@ def read_roster(folder: Path) -> Roster:
 
 
 def write_roster(roster: Roster, folder: Path) -> None:
-    """Write both files into `folder`, which must exist; `read_roster` gives the roster back."""
+    """Write both files into `folder`, which must exist; `read_roster` gives the roster back.
+
+    The handover has columns when there is one of any pupil.
+    """
     _write(folder / PUPILS_FILE, RosterPupil, roster.pupils)
     _write(folder / STAFF_FILE, StaffMember, roster.staff)
 
@@ -63,20 +66,21 @@ def records(pupils: Iterable[RosterPupil], recorded_at: datetime) -> Iterator[Pu
 RowModel = TypeVar("RowModel", RosterPupil, StaffMember)
 
 
-def _columns(model: type[RowModel]) -> tuple[str, ...]:
-    return tuple(field.alias or name for name, field in model.model_fields.items())
+def _columns(model: type[RowModel]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The file's columns, and those that may follow them."""
+    columns = tuple(field.alias or name for name, field in model.model_fields.items())
+    optional = HANDOVER if model is RosterPupil else ()
+    return tuple(column for column in columns if column not in optional), optional
 
 
 def _read(path: Path, model: type[RowModel], problems: list[Problem]) -> dict[int, RowModel]:
     """The file's good rows by their line; what is wrong with the others goes to `problems`."""
-    columns = _columns(model)
+    columns, optional = _columns(model)
     found: dict[int, RowModel] = {}
     try:
         with open_rows(path) as lines:
-            rows = csv_rows(lines, columns, ",")
-            check_header(next(rows, None), columns, ",")
-            for row in rows:
-                what = list(_wrong(row, columns, model, found))
+            for row in csv_rows(lines, columns, optional):
+                what = list(_wrong(row, columns + optional, model, found))
                 problems += [Problem(str(path), row.line, column, each) for column, each in what]
     except HeaderError as error:
         problems.append(Problem(str(path), 1, "", str(error)))
@@ -110,6 +114,8 @@ def _wrong(
 def _value(column: str, cell: str) -> object:
     if column in _LISTS:
         return cell.split()
+    if column == "need":
+        return cell.lower() in _YES
     return None if not cell and column in _MAY_BE_EMPTY else cell
 
 
@@ -118,8 +124,8 @@ def _badly_written(cells: dict[str, str]) -> Iterator[tuple[str, str]]:
     for column, cell in cells.items():
         if _CONTROL.search(cell):
             yield column, "met a line break or control character; wanted plain text"
-        elif column in _DATES and cell and not _ISO_DATE.fullmatch(cell):
-            yield column, f"met {shown(cell, _DATE_LIKE)}; wanted {_WANTED[column]}"
+        elif column in _WRITTEN and cell and not _WRITTEN[column].fullmatch(cell):
+            yield column, f"met {shown(cell, _HARMLESS[column])}; wanted {_WANTED[column]}"
     if not cells.get("roles", "some").split():
         yield "roles", f"met nothing; wanted {_WANTED['roles']}"
     enrolled, left = cells.get("enrolled", ""), cells.get("left", "")
@@ -128,11 +134,18 @@ def _badly_written(cells: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 _LISTS = frozenset({"contact_teachers", "roles"})
-_DATES = frozenset({"enrolled", "left", "valid_from"})
-_MAY_BE_EMPTY = frozenset({"enrolled", "left"})
+_MAY_BE_EMPTY = frozenset({"enrolled", "left", "last_year_share"})
+_YES = frozenset({"yes", "true", "1"})
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATE_LIKE = re.compile(r"[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}")
+_WRITTEN = {
+    "enrolled": _ISO_DATE,
+    "left": _ISO_DATE,
+    "valid_from": _ISO_DATE,
+    "need": re.compile("yes|no|true|false|1|0", re.IGNORECASE),
+    "last_year_share": re.compile(r"0(\.[0-9]{1,6})?|1(\.0{1,6})?"),
+}
 # What a column must hold, and what it may show of what was met: never a name or an address.
 _IDENTIFIER = "an identifier of at most 128 characters without spaces or slash"
 _DATE = "a date such as 2025-08-18"
@@ -144,6 +157,8 @@ _WANTED = {
     "enrolled": f"{_DATE}, or nothing",
     "left": f"{_DATE}, or nothing",
     "valid_from": _DATE,
+    "need": "yes or no, true or false, 1 or 0, or nothing for no",
+    "last_year_share": "a share from 0 to 1, such as 0.12 for 12 per cent, or nothing",
     "roles": f"one or more of {', '.join(get_args(Audience))}, joined by spaces",
     "email": "an address such as k7a1@skola.example, or nothing",
     "mobile": "a number with its country such as +46701740605, or nothing",
@@ -153,6 +168,8 @@ _HARMLESS = {
     "enrolled": _DATE_LIKE,
     "left": _DATE_LIKE,
     "valid_from": _DATE_LIKE,
+    "need": re.compile(r"ja|nej|[jnyx+-]", re.IGNORECASE),
+    "last_year_share": re.compile(r"-?[0-9]{1,3}([.,][0-9]{1,6})? ?%?"),
     "roles": re.compile(r"[a-zåäö_]{1,20}"),
     "slot": re.compile(r"[a-zåäö]{2,7}\.? ?[0-9:.]{0,5}"),
 }
@@ -201,7 +218,10 @@ def _refuse_unknown_teachers(
 
 
 def _write(path: Path, model: type[RowModel], rows: Iterable[RowModel]) -> None:
-    columns = _columns(model)
+    rows = tuple(rows)
+    columns, optional = _columns(model)
+    if any(_known(row, column) for row in rows for column in optional):
+        columns += optional
     with path.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow(columns)
@@ -210,7 +230,13 @@ def _write(path: Path, model: type[RowModel], rows: Iterable[RowModel]) -> None:
             writer.writerow(_cell(values[column]) for column in columns)
 
 
+def _known(row: BaseModel, column: str) -> bool:
+    return bool(getattr(row, column) != type(row).model_fields[column].default)
+
+
 def _cell(value: object) -> str:
     if isinstance(value, tuple):
         return " ".join(value)
+    if isinstance(value, bool):
+        return "yes" if value else ""
     return "" if value is None else str(value)

@@ -24,9 +24,19 @@ from shared.events import AttendanceEvent
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, 400))
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same files.")
 @click.option("--calendar", type=click.Path(path_type=Path), help="Default: the config folder's.")
+@click.option("--forgetful", is_flag=True, help="Some teachers often forget to register.")
+@click.option("--outbreaks", is_flag=True, help="In winter a bug goes round in some classes.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
 def simulate(
-    *, schools: int, pupils: int, days: int, seed: int, calendar: Path | None, out: Path
+    *,
+    schools: int,
+    pupils: int,
+    days: int,
+    seed: int,
+    calendar: Path | None,
+    forgetful: bool,
+    outbreaks: bool,
+    out: Path,
 ) -> None:
     """Write simulated schools: events to OUT; pupils.csv, staff.csv and a truth file beside it.
 
@@ -36,7 +46,15 @@ def simulate(
     school_days = read_config(calendar or settings.config_dir / CALENDAR, SchoolCalendar)
     out.parent.mkdir(parents=True, exist_ok=True)
     try:
-        events = simulated(school_days, schools=schools, pupils=pupils, days=days, seed=seed)
+        events = simulated(
+            school_days,
+            schools=schools,
+            pupils=pupils,
+            days=days,
+            seed=seed,
+            forgetful=forgetful,
+            outbreaks=outbreaks,
+        )
         with out.open("w", encoding="utf-8", newline="") as file, progress_bar("rows") as progress:
             count = write_events(_told(events, progress), file)
         who = truth(school_days, schools=schools, pupils=pupils, days=days, seed=seed)

@@ -13,14 +13,17 @@ from functools import cache
 from random import Random
 from typing import NamedTuple, TextIO
 
+from services.ingest.csv_rows import csv_rows
 from services.ingest.roster import Roster
-from services.ingest.simulated_pupil import Kind, Outcome, SimulatedPupil
+from services.ingest.simulated_pupil import WINTER, Kind, Outcome, SimulatedPupil
 from services.ingest.simulated_school import (
     FIRST_LESSON,
+    SLIDES,
     Lesson,
     SchoolClass,
     class_name,
     pupil_name,
+    pupil_source,
     school_class,
     school_name,
     school_roster,
@@ -28,11 +31,9 @@ from services.ingest.simulated_school import (
 from shared.calendar import SchoolCalendar
 from shared.events import WHOLLY_ABSENT, AttendanceEvent, Status
 
-SLIDES = 0.15
-"""Share of pupils who are not ordinary."""
-
 # Forgotten lessons are mended, and mistakes corrected, at rates that together are about 3 %.
 _FORGOTTEN = 0.01
+_OFTEN_FORGOTTEN = 0.4
 _MENDED = 0.6
 _MISTAKEN_ABSENCE = 0.15
 _MISTAKEN_PRESENCE = 0.0075
@@ -57,14 +58,21 @@ def simulate(
     seed: int,
     first: date | None = None,
     slides: float = SLIDES,
+    forgetful: bool = False,
+    outbreaks: bool = False,
 ) -> Iterator[AttendanceEvent]:
     """The registrations of `days` school days from `first` on, by the time they were recorded.
 
-    `pupils` is per school; `first` is the calendar's first school day when not given. Raises
-    `ValueError` when the calendar has fewer days. Memory holds a few days of registrations.
+    `pupils` is per school; `first` is the calendar's first school day when not given.
+    `forgetful`: in some groups many lessons are never registered, or late. `outbreaks`: in half
+    of the classes a quarter or more fall ill on the same day of the winter. Raises `ValueError`
+    when the calendar has fewer days. Memory holds a few days of registrations.
     """
     plan = _school_days(calendar, days, first)
-    everybody = [_School(seed, number, pupils, plan, slides) for number in range(1, schools + 1)]
+    everybody = [
+        _School(seed, number, pupils, plan, slides, forgetful=forgetful, outbreaks=outbreaks)
+        for number in range(1, schools + 1)
+    ]
     recorded: defaultdict[date, list[_Registration]] = defaultdict(list)
     for index, day in enumerate(plan):
         midnight = datetime.combine(day, time(), calendar.zone)
@@ -76,13 +84,19 @@ def simulate(
 
 
 def roster(
-    calendar: SchoolCalendar, *, schools: int, pupils: int, seed: int, first: date | None = None
+    calendar: SchoolCalendar,
+    *,
+    schools: int,
+    pupils: int,
+    seed: int,
+    first: date | None = None,
+    slides: float = SLIDES,
 ) -> Roster:
     """The pupils and staff of the same schools, from the first day of the school year on."""
     begins = first or calendar.school_days[0]
     valid_from = calendar.year_start(begins) or begins
     parts = [
-        school_roster(seed, school_name(number), pupils, valid_from)
+        school_roster(seed, school_name(number), pupils, valid_from, slides)
         for number in range(1, schools + 1)
     ]
     return Roster(
@@ -117,6 +131,20 @@ def write_truth(rows: Iterable[Truth], out: TextIO) -> None:
     writer.writerows((row.school, row.pupil, row.kind.value, row.onset or "") for row in rows)
 
 
+def read_truth(lines: Iterable[str]) -> Iterator[Truth]:
+    """The rows of a sidecar; raises `HeaderError`, and `ValueError` at a row that can't be one."""
+    for row in csv_rows(lines, Truth._fields):
+        try:
+            school, pupil, kind, onset = row.cells
+            began = date.fromisoformat(onset) if Kind(kind) is not Kind.ORDINARY else None
+        except ValueError:
+            raise ValueError(
+                f"line {row.line}: wanted {','.join(Truth._fields)}, the kind one of "
+                f"{', '.join(Kind)}, the onset a date where it is not ordinary"
+            ) from None
+        yield Truth(school, pupil, Kind(kind), began)
+
+
 def _school_days(calendar: SchoolCalendar, days: int, first: date | None) -> tuple[date, ...]:
     begins = first or calendar.school_days[0]
     coming = calendar.between(begins, calendar.school_days[-1])
@@ -136,6 +164,7 @@ class _Lesson(NamedTuple):
     """A class's lesson on a day, and its registration: its second, or forgotten and when mended."""
 
     name: str
+    group: str
     starts_at: datetime
     place: Lesson
     second: int
@@ -160,6 +189,7 @@ class _Registration(NamedTuple):
             starts_at=self.lesson.starts_at,
             minutes=self.lesson.place.minutes,
             subject=self.lesson.place.subject,
+            group=self.lesson.group,
             status=self.outcome.status,
             absent_minutes=self.outcome.absent,
             recorded_at=midnight + timedelta(seconds=self.second),
@@ -170,17 +200,44 @@ class _School:
     """A school, asked for its days in order."""
 
     def __init__(
-        self, seed: int, number: int, pupils: int, plan: tuple[date, ...], slides: float
+        self,
+        seed: int,
+        number: int,
+        pupils: int,
+        plan: tuple[date, ...],
+        slides: float,
+        *,
+        forgetful: bool = False,
+        outbreaks: bool = False,
     ) -> None:
         self.name = name = school_name(number)
         self._seed = seed
         self._plan = plan
         room = cache(lambda title: school_class(seed, name, title))
         self.pupils = [
-            SimulatedPupil(pupil, room(title), Random(f"{seed}/{name}/{pupil}"), len(plan), slides)
+            SimulatedPupil(pupil, room(title), pupil_source(seed, name, pupil), len(plan), slides)
             for pupil, title in map(_enrolled, range(1, pupils + 1))
         ]
-        self._rooms = dict.fromkeys(pupil.room for pupil in self.pupils)
+        self._rooms: defaultdict[SchoolClass, list[str]] = defaultdict(list)
+        for each in self.pupils:
+            self._rooms[each.room].append(each.name)
+        self._forgetful = forgetful
+        self._caught = {
+            caught
+            for each, members in self._rooms.items()
+            for caught in (self._outbreak(each, members) if outbreaks else ())
+        }
+
+    def _outbreak(self, room: SchoolClass, members: list[str]) -> Iterator[tuple[str, int]]:
+        """Whom what goes round in a class catches, with the indices of their days."""
+        rng = Random(f"{self._seed}/{self.name}/{room.name}/outbreak")
+        winter = [index for index, day in enumerate(self._plan) if day.month in WINTER]
+        if not winter or rng.random() >= _OUTBREAKS:
+            return
+        begins = rng.choice(winter)
+        for pupil in rng.sample(members, round(rng.uniform(*_CATCHES) * len(members))):
+            for index in range(begins, begins + rng.randint(1, 3)):
+                yield pupil, index
 
     def day(self, index: int, midnight: datetime) -> Iterator[tuple[date, _Registration]]:
         """All that will be recorded of one school day, each with the day on which it is."""
@@ -193,21 +250,24 @@ class _School:
         rng = Random(f"{self._seed}/{self.name}/{room.name}/{day}")
         lessons = []
         for place in room.week[day.weekday()]:
+            often = self._forgetful and place.subject in room.forgetful
             second = place.starts * 60 + rng.randint(120, 720)
             if place.subject in room.late_registering:
                 second = rng.randint(*_END_OF_DAY)
-            forgotten = rng.random() < _FORGOTTEN
+            forgotten = rng.random() < (_OFTEN_FORGOTTEN if often else _FORGOTTEN)
             mended = self._later(rng, index) if forgotten and rng.random() < _MENDED else None
             starts_at = midnight + timedelta(minutes=place.starts)
             name = f"{room.name}-{day:%Y%m%d}-{place.number}"
-            lessons.append(_Lesson(name, starts_at, place, second, forgotten, mended))
+            group = room.group(place.subject)
+            lessons.append(_Lesson(name, group, starts_at, place, second, forgotten, mended))
         return lessons
 
     def _recorded(
         self, pupil: SimulatedPupil, index: int, lessons: list[_Lesson]
     ) -> Iterator[tuple[date, _Registration]]:
         day = self._plan[index]
-        outcomes = pupil.day(index, day, tuple(lesson.place for lesson in lessons))
+        places = tuple(lesson.place for lesson in lessons)
+        outcomes = pupil.day(index, day, places, caught=(pupil.name, index) in self._caught)
         slips = _slips(pupil.rng, outcomes)
         corrected = self._later(pupil.rng, index) if any(slips) else None
         for lesson, outcome, slip in zip(lessons, outcomes, slips, strict=True):
@@ -231,6 +291,11 @@ class _School:
         elif on - day == _THREE_DAYS:
             latest = FIRST_LESSON * 60 - 1
         return on, rng.randint(earliest, latest)
+
+
+_OUTBREAKS = 0.5
+_CATCHES = (0.28, 0.4)
+"""Of the class; some of them are ill already, so that fewer are newly absent."""
 
 
 def _enrolled(number: int) -> tuple[str, str]:

@@ -33,7 +33,7 @@ CALM_DAYS = 15
 """School days at the start on which nobody slides, so that a slide has a before."""
 
 # Illness: with spells of 2.2 days on average these give 7.2 % away in winter, 4.8 % otherwise.
-_WINTER = frozenset({11, 12, 1, 2, 3})
+WINTER = frozenset({11, 12, 1, 2, 3})
 _FALLS_ILL = {True: 0.035, False: 0.0228}
 _SPELL_DAYS = (1, 2, 3, 4, 5)
 _SPELL_WEIGHTS = (38, 27, 18, 10, 7)
@@ -74,10 +74,17 @@ class SimulatedPupil:
         self._ill_status = Status.EXCUSED
         self._stayed_home = False
 
-    def day(self, index: int, day: date, lessons: tuple[Lesson, ...]) -> list[Outcome]:
-        """What becomes of the lessons on the school day with this index."""
+    def day(
+        self, index: int, day: date, lessons: tuple[Lesson, ...], *, caught: bool = False
+    ) -> list[Outcome]:
+        """What becomes of the lessons on the school day with this index.
+
+        `caught`: what goes round in the class has caught this pupil today.
+        """
         if self._is_ill(day):
             return _away(lessons, self._ill_status)
+        if caught:
+            return _away(lessons, Status.EXCUSED)
         severity = self._severity(index)
         if severity:
             return self._sliding(severity, day, lessons)
@@ -85,7 +92,7 @@ class SimulatedPupil:
 
     def _is_ill(self, day: date) -> bool:
         if not self._ill_days and self.rng.random() < (
-            _FALLS_ILL[day.month in _WINTER] * self._frailty
+            _FALLS_ILL[day.month in WINTER] * self._frailty
         ):
             (self._ill_days,) = self.rng.choices(_SPELL_DAYS, _SPELL_WEIGHTS)
             on_leave = self.rng.random() < _SPELL_ON_LEAVE

@@ -13,6 +13,9 @@ from typing import NamedTuple
 from services.ingest.roster import Roster
 from shared.roster import RosterPupil, StaffMember
 
+SLIDES = 0.15
+"""Share of pupils who are not ordinary."""
+
 CLASS_SIZE = 34
 """Two contact teachers a class: 17 pupils each."""
 
@@ -36,6 +39,7 @@ _LESSONS_A_WEEK = {
     "MU": 1,
 }
 _END_OF_DAY_TEACHERS = 0.15
+_FORGETFUL_TEACHERS = 0.05
 
 
 class Lesson(NamedTuple):
@@ -49,11 +53,18 @@ class Lesson(NamedTuple):
 
 @dataclass(frozen=True)
 class SchoolClass:
-    """A class, its lessons from Monday to Friday, and who registers at the end of the day."""
+    """A class, its lessons from Monday to Friday, and the habits of those who register them."""
 
     name: str
     week: tuple[tuple[Lesson, ...], ...]
     late_registering: frozenset[str]
+    """Subjects registered at the end of the day."""
+    forgetful: frozenset[str]
+    """Subjects whose teacher often forgets to register, where a school has such teachers."""
+
+    def group(self, subject: str) -> str:
+        """The key of the teaching group that registers a subject: `7A-MA`."""
+        return f"{self.name}-{subject}"
 
 
 def school_name(number: int) -> str:
@@ -63,6 +74,16 @@ def school_name(number: int) -> str:
 def pupil_name(number: int) -> str:
     """An opaque identifier; the roster alone has names."""
     return f"p{number:04}"
+
+
+def will_slide(seed: int, school: str, pupil: str, slides: float) -> bool:
+    """Does a pupil slide, where there are days enough to? The first thing their source says."""
+    return pupil_source(seed, school, pupil).random() < slides
+
+
+def pupil_source(seed: int, school: str, pupil: str) -> Random:
+    """Each pupil has a random source of their own, so that nobody's days depend on others'."""
+    return Random(f"{seed}/{school}/{pupil}")
 
 
 def class_name(pupil: int) -> str:
@@ -77,8 +98,9 @@ def school_class(seed: int, school: str, name: str) -> SchoolClass:
     deck = [subject for subject, lessons in _LESSONS_A_WEEK.items() for _ in range(lessons)]
     rng.shuffle(deck)
     week = tuple(_day(rng, deck) for _ in range(5))
-    late = (subject for subject in _LESSONS_A_WEEK if rng.random() < _END_OF_DAY_TEACHERS)
-    return SchoolClass(name, week, frozenset(late))
+    late = frozenset(each for each in _LESSONS_A_WEEK if rng.random() < _END_OF_DAY_TEACHERS)
+    forgetful = frozenset(each for each in _LESSONS_A_WEEK if rng.random() < _FORGETFUL_TEACHERS)
+    return SchoolClass(name, week, late, forgetful)
 
 
 def _day(rng: Random, deck: list[str]) -> tuple[Lesson, ...]:
@@ -99,11 +121,14 @@ class _Making(NamedTuple):
     seed: int
     school: str
     valid_from: date
+    slides: float
 
 
-def school_roster(seed: int, school: str, pupils: int, valid_from: date) -> Roster:
+def school_roster(
+    seed: int, school: str, pupils: int, valid_from: date, slides: float = SLIDES
+) -> Roster:
     """The school's pupils, enrolled on `valid_from`, and staff with addresses that reach nobody."""
-    making = _Making(seed, school, valid_from)
+    making = _Making(seed, school, valid_from, slides)
     numbers = range(1, pupils + 1)
     classes = dict.fromkeys(map(class_name, numbers))
     roles = [(_teacher(name, half), "contact_teacher") for name in classes for half in (0, 1)]
@@ -133,9 +158,29 @@ def _pupil(making: _Making, number: int) -> RosterPupil:
             "contact_teachers": (_teacher(name, number % 2),),
             "bus": f"linje {rng.randint(1, 6)}" if rng.random() < 0.5 else "",
             "valid_from": making.valid_from,
+            **(_handover(making, pupil) if name.startswith("7") else {}),
         }
     )
 
+
+def _handover(making: _Making, pupil: str) -> dict[str, object]:
+    """What the feeder school says of a new pupil: a little more of those who will slide."""
+    rng = _rng(making, f"{pupil}/handover")
+    sliding = will_slide(making.seed, making.school, pupil, making.slides)
+    if rng.random() < _FROM_ELSEWHERE:
+        return {}
+    share = rng.betavariate(2, 26 if sliding else 38)
+    return {
+        "feeder_school": rng.choice(_FEEDER_SCHOOLS),
+        "need": rng.random() < (_NEED_SLIDING if sliding else _NEED),
+        "last_year_share": None if rng.random() < _SHARE_UNKNOWN else f"{share:.3f}",
+    }
+
+
+_FEEDER_SCHOOLS = ("skola-f1", "skola-f2", "skola-f3")
+_FROM_ELSEWHERE = 0.1
+_SHARE_UNKNOWN = 0.2
+_NEED, _NEED_SLIDING = 0.05, 0.15
 
 _SLOT_TIMES = ("14:00", "14:30", "15:00", "15:30", "16:00")
 _SLOT_DAYS = ("mon", "tue", "wed", "thu", "fri")

@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from shared import streams
 from shared.broker import text
-from shared.roster import ROSTER, Roster
+from shared.roster import HANDOVER, ROSTER, Roster
 
 CLOCK = "clock:{ingest}"
 """The simulated clock: an ISO instant that a simulator sets."""
@@ -88,8 +88,9 @@ class IngestStore:
         await self.client.delete(_LOCK)
 
     async def put_roster(self, roster: Roster) -> None:
-        """A school's roster, whole, for notify."""
-        await self.client.hset(ROSTER, roster.school, roster.model_dump_json(by_alias=True))
+        """A school's roster, whole but for the handover, for notify."""
+        kept = roster.model_dump_json(by_alias=True, exclude={"pupils": {"__all__": {*HANDOVER}}})
+        await self.client.hset(ROSTER, roster.school, kept)
 
     async def quarantine(self, partition: int, digest: str, kept: Mapping[str, object]) -> None:
         await self.client.hset(

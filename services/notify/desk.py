@@ -14,7 +14,6 @@ from pydantic import AwareDatetime, Field
 
 from shared.events import (
     CaseStep,
-    Evidence,
     Level,
     Message,
     Name,
@@ -29,11 +28,11 @@ Send = Literal["shown", "digest", "immediate"]
 Kind = Literal["digest", "immediate", "correction"]
 
 Table = Literal[
-    "findings", "pending", "outbox", "live", "reached",
+    "findings", "outbreaks", "pending", "outbox", "live", "reached",
     "messages", "fates", "ledger", "dead-letters", "replay", "quarantine",
 ]  # fmt: skip
 
-IN_MEMORY: tuple[Table, ...] = ("findings", "pending", "outbox", "live", "reached")
+IN_MEMORY: tuple[Table, ...] = ("findings", "outbreaks", "pending", "outbox", "live", "reached")
 """Tables that the desk holds; the others are written, and read by those who need a row."""
 
 
@@ -52,19 +51,26 @@ class Signal(Message):
 
     opened: str = Field(description="The step that opened the finding: its identity.")
     school: Name
-    pupil: Name
+    pupil: Name | Literal[""]
+    unit: str = Field(default="", description="class/…, group/… or school, when not a pupil's.")
     rule: str
     level: Level
     as_of: date
     since: date
+    good_news: bool = False
     title: dict[str, str]
     audience: tuple[str, ...]
-    evidence: tuple[Evidence, ...] = Field(description="Without the lessons: pages show none.")
+    words: dict[str, str] = Field(description="What was seen, in Swedish and English.")
+
+    @property
+    def about(self) -> str:
+        """Names the pupil or unit among all."""
+        return _about(self)
 
     @property
     def finding(self) -> str:
-        """Names the finding among those that stand: one per pupil and rule."""
-        return f"{self.school}/{self.pupil} {self.rule}"
+        """Names the finding among those that stand: one per pupil or unit, and rule."""
+        return finding_of(self)
 
 
 class Telling(Message):
@@ -72,6 +78,14 @@ class Telling(Message):
 
     send: Send
     channels: tuple[str, ...]
+    level: int = Field(description="The highest they were told of that has not been corrected.")
+
+
+class Held(Message):
+    """Telling that waits."""
+
+    steps: tuple[str, ...] = Field(description="Opened or raised it, and are not told.")
+    reason: str
 
 
 class Finding(Message):
@@ -79,8 +93,22 @@ class Finding(Message):
 
     signal: Signal
     steps: tuple[str, ...] = Field(description="The steps that opened and raised it.")
+    risen: date = Field(description="As of this day it opened or was last raised.")
     waiting: bool = Field(default=False, description="From history, and not yet in a start list.")
+    shadow: bool = Field(default=False, description="Its rule is being tried: told to nobody.")
+    held_until: date | None = Field(default=None, description="Not told before this day.")
+    held: Held | None = Field(default=None, description="What of it waits to be told, and why.")
     told: dict[str, Telling] = Field(default_factory=dict, description="Recipients told of it.")
+
+
+class Outbreak(Message):
+    """A class's finding that stands; while it does, telling of some rules waits for its pupils."""
+
+    school: Name
+    unit: str
+    rule: str
+    damps: tuple[str, ...] = Field(description="Rules whose telling waits.")
+    since: date = Field(description="What opened or rose as of an earlier day doesn't wait.")
 
 
 class Item(Message):
@@ -167,6 +195,8 @@ class Desk:
     """Everything that is held in memory, and what changed since it was last written."""
 
     findings: dict[str, Finding] = field(default_factory=dict)
+    outbreaks: dict[str, Outbreak] = field(default_factory=dict)
+    """By the key of the class's finding."""
     pending: dict[str, Item] = field(default_factory=dict)
     outbox: dict[str, Outgoing] = field(default_factory=dict)
     live: dict[str, SchoolLive] = field(default_factory=dict)
@@ -206,11 +236,23 @@ def signal_of(step: CaseStep, opened: str, level: int) -> Signal:
         opened=opened,
         school=step.school,
         pupil=step.pupil,
+        unit=step.unit,
         rule=step.rule,
         level=level,
         as_of=step.as_of,
         since=step.since,
+        good_news=step.good_news,
         title=step.title,
         audience=step.audience,
-        evidence=tuple(each.model_copy(update={"lessons": ()}) for each in step.evidence),
+        words=step.words,
     )
+
+
+def finding_of(step: CaseStep | Signal) -> str:
+    """The key of the finding that a step changes."""
+    return f"{_about(step)} {step.rule}"
+
+
+def _about(step: CaseStep | Signal) -> str:
+    # No pupil's id is empty or has a slash, so a unit is never taken for a pupil.
+    return f"{step.school}/{step.pupil}" if step.pupil else f"{step.school}//{step.unit}"

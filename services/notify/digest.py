@@ -73,18 +73,22 @@ def due(
 
 
 def in_order(items: Iterable[Item]) -> tuple[Item, ...]:
-    """By pupil, the pupil with the most serious signal first, and so within a pupil."""
-    grouped: defaultdict[str, list[Item]] = defaultdict(list)
+    """By pupil or unit, the one with the most serious signal first, and so within each.
+
+    Good news comes last, apart from what else there is of the pupil.
+    """
+    grouped: defaultdict[tuple[bool, str], list[Item]] = defaultdict(list)
     for item in items:
-        grouped[f"{item.signal.school}/{item.signal.pupil}"].append(item)
+        grouped[item.signal.good_news, item.signal.about].append(item)
     for group in grouped.values():
         group.sort(key=lambda item: _seriousness(item.signal))
     ordered = sorted(grouped.values(), key=lambda group: _seriousness(group[0].signal))
     return tuple(item for group in ordered for item in group)
 
 
-def _seriousness(signal: Signal) -> tuple[int, str, str, str]:
-    return -signal.level, signal.since.isoformat(), signal.pupil, signal.rule
+def _seriousness(signal: Signal) -> tuple[bool, int, str, str, str]:
+    since = signal.since.isoformat()
+    return signal.good_news, -signal.level, since, signal.about, signal.rule
 
 
 def _latest_slot(

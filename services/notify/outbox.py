@@ -38,10 +38,10 @@ def gathered(desk: Desk, message: Outgoing, partitions: int) -> bool:
     return message.at_slot or (reached is not None and reached > message.made)
 
 
-def told_by(message: Outgoing) -> Telling:
-    """What a recipient of `message` has been told, and how."""
+def told_by(message: Outgoing, item: Item) -> Telling:
+    """What the recipient of `message` has been told by one of its items, and how."""
     send: Send = "immediate" if message.kind == "immediate" else "digest"
-    return Telling(send=send, channels=message.channels)
+    return Telling(send=send, channels=message.channels, level=item.signal.level)
 
 
 def school_time(desk: Desk, message: Outgoing) -> datetime:
@@ -58,7 +58,7 @@ def record(desk: Desk, message: Outgoing, channel: str) -> None:
             desk.put("ledger", f"{step} {message.recipient} {channel}", line)
         finding = _standing(desk, item)
         if finding and not item.correction:
-            told = {**finding.told, str(message.recipient): told_by(message)}
+            told = {**finding.told, str(message.recipient): told_by(message, item)}
             desk.put("findings", item.signal.finding, finding.model_copy(update={"told": told}))
 
 

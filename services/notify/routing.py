@@ -14,7 +14,7 @@ from pydantic import Field
 from services.notify.desk import Recipient, Send
 from shared.config import ConfigPart
 from shared.events import Level, Name
-from shared.roster import Email, Roster, Slot, StaffMember
+from shared.roster import Email, Roster, RosterPupil, Slot, StaffMember
 from shared.rulebook import Audience
 
 ChannelName = Literal["email", "sms"]
@@ -65,9 +65,13 @@ class Routable(Protocol):
     @property
     def pupil(self) -> str: ...
     @property
+    def unit(self) -> str: ...
+    @property
     def rule(self) -> str: ...
     @property
     def level(self) -> int: ...
+    @property
+    def good_news(self) -> bool: ...
     @property
     def audience(self) -> tuple[str, ...]: ...
 
@@ -126,6 +130,9 @@ def _decide(
     members = _members(step, audience, roster, on)
     reachable = _reachable(members, chosen)
     why = f"level {step.level} for {audience}"
+    if step.good_news and chosen.send == "immediate":
+        chosen = chosen.model_copy(update={"send": "digest"})
+        why += ": good news waits for a digest"
     if chosen.send == "shown":
         inbox = [Recipient(school=step.school)]
         for recipient in [_recipient(member) for member in members] or inbox:
@@ -159,10 +166,28 @@ def _members(
     if roster is None:
         return ()
     if audience == "contact_teacher":
-        pupil = roster.pupil(step.pupil, on)
-        members = (roster.member(staff, on) for staff in (pupil.contact_teachers if pupil else ()))
+        pupils = _pupils(step, roster, on)
+        teachers = dict.fromkeys(staff for pupil in pupils for staff in pupil.contact_teachers)
+        members = (roster.member(staff, on) for staff in teachers)
         return tuple(member for member in members if member)
     return roster.with_role(audience, on)
+
+
+def _pupils(step: Routable, roster: Roster, on: date) -> list[RosterPupil]:
+    """Whose contact teachers a step concerns: a class's pupils; a group or school has none."""
+    if step.pupil:
+        pupil = roster.pupil(step.pupil, on)
+        return [pupil] if pupil else []
+    kind, _, name = step.unit.partition("/")
+    if kind != "class":
+        return []
+    ids = dict.fromkeys(row.pupil for row in roster.pupils if row.school_class == name)
+    pupils = (roster.pupil(each, on) for each in ids)
+    return [
+        pupil
+        for pupil in pupils
+        if pupil and pupil.school_class == name and (pupil.left is None or on <= pupil.left)
+    ]
 
 
 def _why_not(
@@ -178,7 +203,11 @@ def _why_not(
         return "none of them has an address"
     if audience != "contact_teacher":
         return "the roster has none"
-    return "the pupil has none" if roster.pupil(step.pupil, on) else "no roster names the pupil"
+    if step.unit and not step.unit.startswith("class/"):
+        return "only a pupil or class has one"
+    known = "the class has none" if step.unit else "the pupil has none"
+    unknown = "no roster names the class" if step.unit else "no roster names the pupil"
+    return known if _pupils(step, roster, on) else unknown
 
 
 def _reachable(members: tuple[StaffMember, ...], chosen: Route) -> list[StaffMember]:

@@ -20,6 +20,7 @@ from services.notify.desk import (
     Fate,
     Finding,
     Item,
+    Outbreak,
     Outgoing,
     Page,
     Table,
@@ -37,6 +38,7 @@ FIRST = "0-0"
 
 _ROWS: dict[Table, type[Message]] = {
     "findings": Finding,
+    "outbreaks": Outbreak,
     "pending": Item,
     "outbox": Outgoing,
     "live": SchoolLive,

@@ -12,12 +12,20 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.rules.partition import Partition, restore
+from services.rules.partition import Memory, Partition
 from services.rules.settings import Settings
 from services.rules.store import NOTHING, SLICE, PartitionStore
 from shared import metrics, streams
 from shared.broker import Entry, check_layout, follow, make_broker, make_client
-from shared.events import FACT, AttendanceBatch, CaseMessage, CaseStep, Fact, RulebookChanged
+from shared.events import (
+    FACT,
+    AttendanceBatch,
+    CaseMessage,
+    CaseStep,
+    Fact,
+    RulebookChanged,
+    UnitsCounted,
+)
 from shared.lease import Lease
 from shared.streams import entry_order
 from shared.telemetry import Lifeline, end, note, service_app
@@ -87,7 +95,7 @@ class Owner:
         self._lifeline = lifeline
         self._lease = Lease(client, streams.lease(number), settings.lease_seconds)
         self._store = PartitionStore(client, number, self._lease)
-        self._partition = Partition()
+        self._partition = self._fresh(None)
         self._subscriber: Any = None
         self._lock = asyncio.Lock()  # around fold, steps and checkpoint
         self._stopping = False
@@ -130,7 +138,8 @@ class Owner:
         self._checkpoint, memory = await self._store.memory()
         self._position = await self._store.position()
         pupils = [pair async for pair in self._store.pupils()]
-        self._partition = restore(memory, pupils, entry_order(self._checkpoint))
+        self._partition = self._fresh(memory)
+        self._partition.restore(pupils, entry_order(self._checkpoint))
         self._folded = self._checkpoint
         # What was loaded lives as long as the process: the garbage collector need not look at it.
         gc.freeze()
@@ -153,6 +162,9 @@ class Owner:
             seconds=round(time.monotonic() - started, 3),
         )
 
+    def _fresh(self, memory: Memory | None) -> Partition:
+        return Partition(memory, number=self.number, partitions=self._settings.partitions)
+
     async def _handle(self, entries: Sequence[Entry]) -> None:
         """FastStream logs and forgets what a handler raises; nothing may leave here."""
         await self._lifeline.guard(self._fold_alone(entries))
@@ -164,26 +176,29 @@ class Owner:
 
     async def _fold(self, entries: Sequence[Entry]) -> None:
         started = yielded = time.monotonic()
-        pupils = len(self._partition.pupils)
+        pupils = self._partition.pupils
         position = entry_order(self._position)
         told: list[CaseMessage] = []
+        counted: list[UnitsCounted] = []
         for entry in entries:
             order = entry_order(entry.id)
             fact = await self._read_fact(entry)
             if fact is not None:
-                messages = self._partition.fold(order, fact)
+                folded = self._partition.fold(order, fact)
                 if order > position:
-                    told += messages
+                    told += folded.messages
+                    counted += [folded.counted] if folded.counted else []
             self._folded = entry.id
             now = time.monotonic()
             if now - yielded > _YIELD_SECONDS:
                 await asyncio.sleep(0)
                 yielded = now
-        if told:
+        if told or counted:
+            await self._store.send(counted, self._settings.partitions)
             await self._store.write_steps(told, self._folded)
             self._position = self._folded
         self._fed_at = time.monotonic()
-        self._count(told, len(self._partition.pupils) - pupils, self._fed_at - started)
+        self._count(told, self._partition.pupils - pupils, self._fed_at - started)
         if self._events_since >= self._settings.checkpoint_events:
             await self._write_checkpoint()
 
@@ -253,7 +268,7 @@ class Owner:
         for first in range(0, len(changed), SLICE):
             keys = changed[first : first + SLICE]
             await self._store.write_pupils(
-                [(key, self._partition.record(key, order)) for key in keys]
+                [("/".join(key), self._partition.record(key, order)) for key in keys]
             )
         await self._store.write_checkpoint(self._folded, self._partition.memory)
         self._partition.checkpointed()

@@ -1,6 +1,7 @@
 """The same fold over recorded events, without any server: what would have been signalled, when."""
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 
 from services.rules.partition import Partition
 from shared.calendar import SchoolCalendar
@@ -28,9 +29,11 @@ def backtest(
         CalendarChanged(version=version_of(calendar), content=calendar.model_dump(mode="json")),
         RulebookChanged(version=version_of(rulebook), content=rulebook.model_dump(mode="json")),
     ]
-    entries = enumerate((fact for part in (in_force, _batched(facts)) for fact in part), start=1)
-    for number, fact in entries:
-        for message in partition.fold((number, 0), fact):
+    for number, fact in enumerate(chain(in_force, _batched(facts)), start=1):
+        messages, counted = partition.fold((number, 0), fact)
+        if counted is not None:  # what would come back to the stream comes back at once
+            messages = [*messages, *partition.fold((number, 1), counted).messages]
+        for message in messages:
             if isinstance(message, CaseStep):
                 yield message
 

@@ -13,14 +13,39 @@ from shared.events import StepKind
 
 
 class Finding(msgspec.Struct, frozen=True, array_like=True):
-    """An open finding: a rule that holds, or held, for a pupil."""
+    """An open finding: a rule that holds, or held, for a pupil or a unit."""
 
     level: int
     since: date
-    levels: dict[date, int]
-    """The level of each school day from `since` on, as last judged."""
+    levels: dict[int, int]
+    """The level of each school day from `since` on, by its ordinal, as last judged; 0 left out."""
     quiet: int = 0
     """Quiet days in a row so far."""
+    early: bool = False
+    """Opened or raised before its day's close: the close judges that day anew."""
+
+    def reached(self, level: int) -> int:
+        """The ordinal of the first day that was judged at a level or more; 0 for none."""
+        return min((day for day, held in self.levels.items() if held >= level), default=0)
+
+
+class Ended(msgspec.Struct, frozen=True, array_like=True):
+    """A finding that is history."""
+
+    rule: str
+    since: int
+    on: int
+    """The ordinals of its first day and of the close that ended it."""
+    cleared: bool
+    """False: a correction took it away, so that it never was."""
+    reached: tuple[int, int, int, int]
+    """For levels 1 to 4 the ordinal of the day on which it was first reached; 0 for none."""
+
+
+def ended(rule: str, finding: Finding, on: date, *, cleared: bool) -> Ended:
+    """What is remembered of a finding that ends."""
+    one, two, three, four = (finding.reached(level) for level in (1, 2, 3, 4))
+    return Ended(rule, finding.since.toordinal(), on.toordinal(), cleared, (one, two, three, four))
 
 
 class Change(NamedTuple):
@@ -45,15 +70,23 @@ class Today(NamedTuple):
     ends_school_year: bool
 
 
-def close(
-    finding: Finding | None, today: Today, anew: Mapping[date, int] | None
-) -> tuple[Finding | None, list[Change]]:
+class Closed(NamedTuple):
+    """What became of a finding at a close."""
+
+    finding: Finding | None
+    changes: list[Change]
+    was: Finding | None
+    """The finding as it last stood, when it ended."""
+
+
+def close(finding: Finding | None, today: Today, anew: Mapping[int, int] | None) -> Closed:
     """Decide one rule at a day close.
 
     `anew`: when a correction concerns a closed day, the level of each school day from the
-    finding's `since` to today, as it is known now; else None.
+    finding's `since` to today, by its ordinal, as it is known now; else None.
     """
     changes: list[Change] = []
+    was = finding
     if finding is None:
         finding = _open(today, changes)
     elif anew is not None:
@@ -61,10 +94,23 @@ def close(
     else:
         finding = _carry_on(finding, today, changes)
     if finding is not None:
+        was = finding
         finding = _count_quiet(finding, today, changes)
     if finding is not None and today.ends_school_year:
         changes.append(_cleared(finding, today.date))
         finding = None
+    return Closed(finding, changes, was)
+
+
+def rise(finding: Finding | None, today: Today) -> tuple[Finding | None, list[Change]]:
+    """Decide one rule before the day's close: it may open or raise, and nothing else."""
+    changes: list[Change] = []
+    if finding is None:
+        finding = _open(today, changes)
+    elif today.level is not None and today.level > finding.level:
+        finding = _carry_on(finding, today, changes)
+    if changes and finding is not None:
+        finding = msgspec.structs.replace(finding, early=True)
     return finding, changes
 
 
@@ -78,38 +124,38 @@ def _open(today: Today, changes: list[Change]) -> Finding | None:
     if not today.level:
         return None
     changes.append(Change(StepKind.OPENED, today.level, today.date, today.date))
-    return Finding(today.level, today.date, {today.date: today.level})
+    return Finding(today.level, today.date, {today.date.toordinal(): today.level})
 
 
 def _carry_on(finding: Finding, today: Today, changes: list[Change]) -> Finding:
     """A higher level raises it; a lower value never lowers it."""
-    if today.level is None:
+    if not today.level:
         return finding
     level = max(finding.level, today.level)
     if level > finding.level:
         changes.append(Change(StepKind.RAISED, level, finding.since, today.date))
-    return Finding(level, finding.since, {**finding.levels, today.date: today.level}, finding.quiet)
+    levels = {**finding.levels, today.date.toordinal(): today.level}
+    return Finding(level, finding.since, levels, finding.quiet)
 
 
 def _correct(
-    finding: Finding, anew: Mapping[date, int], today: Today, changes: list[Change]
+    finding: Finding, anew: Mapping[int, int], today: Today, changes: list[Change]
 ) -> Finding | None:
     """Judge it by the levels that its days have now: lower, higher, or as before."""
-    level = max(anew.values(), default=0)
-    if not level:
+    held = {day: level for day, level in anew.items() if level}
+    if not held:
         changes.append(
             Change(StepKind.RETRACTED, finding.level, finding.since, today.date, remaining=0)
         )
         return None
-    since = min(day for day, held in anew.items() if held)
-    decided_on = max(day for day, held in anew.items() if held == level)
+    level = max(held.values())
+    since = date.fromordinal(min(held))
+    decided_on = date.fromordinal(max(day for day, each in held.items() if each == level))
     if level < finding.level:
         changes.append(Change(StepKind.RETRACTED, finding.level, since, decided_on, level))
     elif level > finding.level:
         changes.append(Change(StepKind.RAISED, level, since, decided_on))
-    return Finding(
-        level, since, {day: held for day, held in anew.items() if day >= since}, finding.quiet
-    )
+    return Finding(level, since, held, finding.quiet)
 
 
 def _count_quiet(finding: Finding, today: Today, changes: list[Change]) -> Finding | None:

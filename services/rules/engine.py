@@ -1,25 +1,27 @@
-"""The matcher: a rulebook compiled to durable_rules, asked which levels hold for some figures.
+"""The matcher: rules compiled to durable_rules, asked which levels hold for some figures.
 
-durable_rules decides; nothing else in the service compares a figure with a threshold. It is
-used as a stateless matcher: a fact goes in, the rules that hold call their action, the fact is
-taken back. Its own windows and timers stay unused, because they can't be replayed, corrected or
+durable_rules decides; nothing else in the service says whether a condition holds. It is used as
+a stateless matcher: a fact goes in, the rules that hold call their action, the fact is taken
+back. Its own windows and timers stay unused, because they can't be replayed, corrected or
 explained. See docs/decisions/0001-durable-rules-as-stateless-matcher.md.
 
-A rule is thresholds on figures, so the outcome depends only on which thresholds each figure has
-reached. The same combination is therefore asked once and remembered.
+A rule is thresholds on figures, so the outcome depends only on which thresholds are reached.
+The same combination is therefore asked once and remembered; which combination a pupil is in is
+found for a whole school at a time.
 """
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 from typing import Any, NamedTuple
 
+import numpy as np
 from durable.engine import Host, MessageNotHandledException
 
-from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figure, Figures
-from shared.rulebook import Condition, FigureKey, Rule, Rulebook
+from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figures, Measured
+from shared.indicators import FigureKey
+from shared.rulebook import Condition, Rule, Rulebook
 
 PLACES = 10**12
 """Figures and thresholds go in as whole numbers of 10⁻¹²: durable_rules reads no exponents. With
@@ -28,9 +30,12 @@ different ones differ by more than that: their denominators are minutes, and at 
 
 _MOST_REMEMBERED = 200_000
 
+Pair = tuple[int, int]
+"""A figure's numerator and denominator."""
+
 
 class Judgement(NamedTuple):
-    """What the rulebook says of some figures."""
+    """What the rules say of some figures."""
 
     enough: frozenset[str]
     """Rules whose needs are met."""
@@ -61,52 +66,87 @@ class _Name(NamedTuple):
 
 
 class Engine:
-    """One rulebook, ready to judge. Not thread-safe."""
+    """Some rules of a rulebook, ready to judge. Not thread-safe.
 
-    def __init__(self, rulebook: Rulebook) -> None:
-        self.rulebook = rulebook
-        self.rules = {rule.id: rule for rule in rulebook.active}
-        compiled = _Compiled(rulebook)
-        self.figures = tuple(sorted(compiled.figures))
-        self._thresholds = [
-            (key, sorted(compiled.at_least.get(key, ())), sorted(compiled.at_most.get(key, ())))
-            for key in self.figures
-        ]
-        self._always_enough = frozenset(rule.id for rule in rulebook.active if not _needs(rule))
+    `factor` lowers the thresholds of ordinary rules: for a pupil whom the handover calls for.
+    """
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        rules: Iterable[Rule] | None = None,
+        factor: Fraction = Fraction(1),
+    ) -> None:
+        chosen = tuple(rulebook.active if rules is None else rules)
+        self.rules = {rule.id: rule for rule in chosen}
+        self.ease = {rule.id: _ease(rule, rulebook) for rule in chosen}
+        self.clear_after = {rule.id: rule.clear_after or rulebook.clear_after for rule in chosen}
+        self.scale = {rule.id: factor if rule.ordinary else Fraction(1) for rule in chosen}
+        compiled = _Compiled(chosen, self.scale, self.ease)
+        self.figures = tuple(sorted(compiled.figures, key=str))
+        self._always_enough = frozenset(rule.id for rule in chosen if not _needs(rule))
         self._parts = compiled.parts
         self._matcher = _Matcher(compiled.definitions)
-        self._remembered: dict[tuple[int, ...], Judgement] = {}
+        self._remembered: dict[bytes, Judgement] = {}
+        place = {key: number for number, key in enumerate(self.figures)}
+        self._least = _edges(compiled.at_least, place)
+        self._most = _edges(compiled.at_most, place)
 
-    def judge(self, figures: Figures) -> Judgement:
-        """Which needs are met and which levels hold; wants a figure for each of `self.figures`."""
-        reached: list[int] = []
-        for key, floors, ceilings in self._thresholds:
-            figure = figures[key]
-            if figure is None:
-                reached.append(-1)
-                continue
-            reached.append(bisect_right(floors, figure[0] * PLACES // figure[1]))
-            if ceilings:
-                reached.append(bisect_left(ceilings, _up(figure)))
-        combination = tuple(reached)
-        known = self._remembered.get(combination)
-        if known is None:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
-            known = self._remembered[combination] = self._ask(figures)
-        return known
+    def judge_all(self, figures: Measured, count: int) -> list[Judgement]:
+        """One judgement for each of `count` columns; wants each of `self.figures`."""
+        if not self.figures:
+            return [self._ask({})] * count
+        over = np.stack([figures[key].over for key in self.figures])
+        under = np.stack([figures[key].under for key in self.figures])
+        # Numerator and denominator are exact, and division rounds right: equal fractions give
+        # equal values, and other ones differ by far more than a rounding.
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(under != 0, over / under, np.nan)
+        reached = np.concatenate(
+            (
+                values[self._least.places] >= self._least.edges[:, None],
+                values[self._most.places] <= self._most.edges[:, None],
+            )
+        )
+        packed = np.ascontiguousarray(np.packbits(reached, axis=0).T)
+        found: list[Judgement] = []
+        for column, combination in enumerate(packed):
+            key = combination.tobytes()
+            known = self._remembered.get(key)
+            if known is None:
+                if len(self._remembered) >= _MOST_REMEMBERED:
+                    self._remembered.clear()
+                known = self._remembered[key] = self._ask(
+                    {
+                        figure: (int(over[place, column]), int(under[place, column]))
+                        for place, figure in enumerate(self.figures)
+                        if under[place, column]
+                    }
+                )
+            found.append(known)
+        return found
 
-    def deciding(self, condition: Condition, judgement: Judgement) -> Iterator[Condition]:
+    def judge(self, figures: Mapping[FigureKey, Pair | None]) -> Judgement:
+        """Judge one set of figures; those that are None or left out have no value."""
+        columns = {}
+        for key in self.figures:
+            over, under = figures.get(key) or (0, 0)
+            columns[key] = Figures(np.array([over]), np.array([under]))
+        return self.judge_all(columns, 1)[0]
+
+    def deciding(
+        self, rule: str, condition: Condition, judgement: Judgement
+    ) -> Iterator[Condition]:
         """The thresholds by which a condition holds that holds: all of `all`, those of `any`."""
         if condition.indicator is not None:
             yield condition
         for part in condition.all or ():
-            yield from self.deciding(part, judgement)
+            yield from self.deciding(rule, part, judgement)
         for part in condition.any or ():
-            if self._parts[part] in judgement.parts:
-                yield from self.deciding(part, judgement)
+            if self._parts[rule, part] in judgement.parts:
+                yield from self.deciding(rule, part, judgement)
 
-    def _ask(self, figures: Figures) -> Judgement:
+    def _ask(self, figures: Mapping[FigureKey, Pair]) -> Judgement:
         matched = self._matcher.match(_fact(figures))
         levels: dict[str, int] = {}
         for name in matched:
@@ -120,21 +160,45 @@ class Engine:
         )
 
 
-class _Compiled:
-    """A rulebook as durable_rules definitions, with the figures and thresholds in them."""
+def _ease(rule: Rule, rulebook: Rulebook) -> Fraction:
+    return Fraction(rule.clear_factor or rulebook.clear_factor)
 
-    def __init__(self, rulebook: Rulebook) -> None:
+
+class _Edges(NamedTuple):
+    """Thresholds on one side, with the places of the figures that they are on."""
+
+    places: Any
+    edges: Any
+
+
+def _edges(thresholds: Mapping[FigureKey, set[Fraction]], place: Mapping[FigureKey, int]) -> _Edges:
+    pairs = sorted((place[key], edge) for key, edges in thresholds.items() for edge in edges)
+    return _Edges(
+        np.array([number for number, _ in pairs], np.int64),
+        np.array([float(edge) for _, edge in pairs], np.float64),
+    )
+
+
+class _Compiled:
+    """Rules as durable_rules definitions, with the figures and thresholds in them."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        scale: Mapping[str, Fraction],
+        ease: Mapping[str, Fraction],
+    ) -> None:
         self.definitions: dict[_Name, Any] = {}
-        self.parts: dict[Condition, int] = {}
+        self.parts: dict[tuple[str, Condition], int] = {}
         self.figures: set[FigureKey] = set()
-        self.at_least: dict[FigureKey, set[int]] = {}
-        self.at_most: dict[FigureKey, set[int]] = {}
-        ease = Fraction(rulebook.clear_factor)
-        for rule in rulebook.active:
+        self.at_least: dict[FigureKey, set[Fraction]] = {}
+        self.at_most: dict[FigureKey, set[Fraction]] = {}
+        for rule in rules:
+            lowered = scale[rule.id]
             for level, condition in rule.levels.items():
-                self._add(_Name("level", rule.id, level), condition, Fraction(1))
-                self._add(_Name("eased", rule.id, level), condition, ease)
-                self._add_parts(rule.id, condition)
+                self._add(_Name("level", rule.id, level), condition, lowered)
+                self._add(_Name("eased", rule.id, level), condition, lowered * ease[rule.id])
+                self._add_parts(rule.id, condition, lowered)
             if needs := _needs(rule):
                 self._add(_Name("enough", rule.id, 0), _all_of(needs), Fraction(1))
 
@@ -143,19 +207,21 @@ class _Compiled:
         for leaf in condition.leaves:
             self.figures.add(leaf.figure)
             side = self.at_least if leaf.at_least is not None else self.at_most
-            side.setdefault(leaf.figure, set()).add(_threshold(leaf, ease))
+            side.setdefault(leaf.figure, set()).add(eased(leaf, ease))
 
-    def _add_parts(self, rule: str, condition: Condition) -> None:
+    def _add_parts(self, rule: str, condition: Condition, ease: Fraction) -> None:
         for part in condition.any or ():
-            if part not in self.parts:
-                number = self.parts[part] = len(self.parts)
-                self._add(_Name("part", rule, number), part, Fraction(1))
+            if (rule, part) not in self.parts:
+                number = self.parts[rule, part] = len(self.parts)
+                self._add(_Name("part", rule, number), part, ease)
         for part in (*(condition.all or ()), *(condition.any or ())):
-            self._add_parts(rule, part)
+            self._add_parts(rule, part, ease)
 
 
 def _needs(rule: Rule) -> tuple[Condition, ...]:
     """A rule's needs as conditions on each window that its levels name."""
+    if rule.units:
+        return ()
     needs: list[Condition] = []
     for days in rule.windows:
         for indicator, least in (
@@ -163,10 +229,16 @@ def _needs(rule: Rule) -> tuple[Condition, ...]:
             (COVERAGE, rule.need_coverage),
         ):
             if least > 0:
-                needs.append(
-                    Condition.model_construct(indicator=indicator, days=days, at_least=least)
-                )
+                needs.append(_Need.model_construct(indicator=indicator, days=days, at_least=least))
     return tuple(needs)
+
+
+class _Need(Condition):
+    """A threshold on a figure that no rulebook names."""
+
+    @property
+    def figure(self) -> FigureKey:
+        return FigureKey(self.indicator or "", self.days or 0)
 
 
 def _all_of(conditions: tuple[Condition, ...]) -> Condition:
@@ -176,37 +248,29 @@ def _all_of(conditions: tuple[Condition, ...]) -> Condition:
 def _expression(condition: Condition, ease: Fraction) -> dict[str, Any]:
     if condition.indicator is not None:
         name = str(condition.figure)
-        threshold = _threshold(condition, ease)
+        threshold = eased(condition, ease) * PLACES
         if condition.at_least is not None:
-            return {"$gte": {name: threshold}}
-        return {"$lte": {f"{name}_up": threshold}}
+            return {"$gte": {name: int(threshold)}}
+        return {"$lte": {f"{name}_up": ceil(threshold)}}
     parts = [_expression(part, ease) for part in (condition.all or condition.any or ())]
     if len(parts) == 1:
         return parts[0]
     return {"$and" if condition.all else "$or": parts}
 
 
-def _threshold(leaf: Condition, ease: Fraction) -> int:
+def eased(leaf: Condition, ease: Fraction) -> Fraction:
+    """A threshold made easier to reach: an `at_least` multiplied, an `at_most` divided."""
     if leaf.at_least is not None:
-        return int(Fraction(leaf.at_least) * ease * PLACES)
+        return Fraction(leaf.at_least) * ease
     assert leaf.at_most is not None, "a leaf has one threshold"  # noqa: S101
-    return ceil(Fraction(leaf.at_most) / ease * PLACES)
+    return Fraction(leaf.at_most) / ease
 
 
-def _down(figure: tuple[int, int]) -> int:
-    return figure[0] * PLACES // figure[1]
-
-
-def _up(figure: tuple[int, int]) -> int:
-    return -(-figure[0] * PLACES // figure[1])
-
-
-def _fact(figures: Mapping[FigureKey, Figure]) -> dict[str, Any]:
+def _fact(figures: Mapping[FigureKey, Pair]) -> dict[str, Any]:
     fact: dict[str, Any] = {}
-    for key, figure in figures.items():
-        if figure is not None:
-            fact[str(key)] = _down(figure)
-            fact[f"{key}_up"] = _up(figure)
+    for key, (over, under) in figures.items():
+        fact[str(key)] = over * PLACES // under
+        fact[f"{key}_up"] = -(-over * PLACES // under)
     return fact
 
 

@@ -9,33 +9,30 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 
 import msgspec
 
-from services.rules.engine import Engine
-from services.rules.evidence import Cause
-from services.rules.pupil import (
-    CORRECTION_DAYS,
-    DayClose,
-    Pupil,
-    SchoolDays,
-    close_day,
-    enrol,
-    forget,
-    register,
-)
+from services.rules import units
+from services.rules.closing import DayClose
+from services.rules.judges import Judges
+from services.rules.pupil import CORRECTION_DAYS, Pupil, answer, tell
+from services.rules.school import Closed, School
+from services.rules.units import Units
 from shared.calendar import SchoolCalendar
 from shared.events import (
     AttendanceBatch,
     CalendarChanged,
+    CaseAnswer,
     CaseMessage,
-    CaseStep,
+    CaseTold,
     DayClosed,
     Fact,
     PupilRecord,
     RulebookChanged,
     SchoolLive,
     TimeReached,
+    UnitsCounted,
 )
 from shared.rulebook import Rulebook
 
@@ -73,6 +70,8 @@ class Memory(msgspec.Struct):
     calendars: dict[str, str] = {}
     tallies: dict[str, dict[str, int]] = {}
     """Outcomes of registrations by source."""
+    units: dict[str, Units] = {}
+    """Of the schools whose units are judged here."""
 
 
 @dataclass
@@ -85,93 +84,155 @@ class Counts:
     day_off: int = 0
 
 
+class Folded(NamedTuple):
+    """What came of an entry, in a repeatable order."""
+
+    messages: list[CaseMessage]
+    """For the case steps."""
+    counted: UnitsCounted | None = None
+    """For the partition that judges the school's units."""
+
+
 class Partition:
     """The pupils of one partition and what they are judged by."""
 
-    def __init__(self, memory: Memory | None = None, pupils: dict[str, Pupil] | None = None):
+    def __init__(
+        self, memory: Memory | None = None, *, number: int = 0, partitions: int = 1
+    ) -> None:
         self.memory = memory or Memory()
-        self.pupils: dict[str, Pupil] = {}
-        self.changed: set[str] = set()
-        """`school/pupil` of those changed since the last checkpoint."""
+        self.schools: dict[str, School] = {}
+        self.changed: set[tuple[str, str]] = set()
+        """School and pupil of those changed since the last checkpoint."""
         self.ahead: EntryId = (0, 0)
         """The newest entry that a pupil is folded up to; a checkpoint before it would make the
         pupil forget that, and fold again what it has seen."""
         self.counts = Counts()
-        self._schools: dict[str, dict[str, Pupil]] = {}
+        self._number = number
+        self._partitions = partitions
         self._calendars: dict[str, SchoolCalendar] = {}
-        self._engines: dict[str, Engine] = {}
-        for key, pupil in (pupils or {}).items():
-            school, _, name = key.partition("/")
-            self._add(school, name, pupil)
+        self._rulebooks: dict[str, Rulebook] = {}
+        self._judges: dict[tuple[str, str], Judges] = {}
+
+    @property
+    def pupils(self) -> int:
+        """How many there are."""
+        return sum(len(school.pupils) for school in self.schools.values())
 
     def take_counts(self) -> Counts:
         counts, self.counts = self.counts, Counts()
         return counts
 
-    def fold(self, entry: EntryId, message: Fact) -> list[CaseMessage]:
-        """Fold one entry; returns what it puts on the case steps, in a repeatable order."""
+    def fold(self, entry: EntryId, message: Fact) -> Folded:
+        """Fold one entry."""
         match message:
             case AttendanceBatch():
-                self._register(entry, message)
-            case PupilRecord():
-                self._enrol(entry, message)
+                return Folded(list(self._register(entry, message)))
             case DayClosed():
-                return list(self._close(entry, message))
+                return self._close(entry, message)
+            case UnitsCounted():
+                return Folded(list(self._judge_units(message)))
+            case PupilRecord() | CaseTold() | CaseAnswer():
+                self._hear(entry, message)
             case TimeReached() | SchoolLive():
-                return [message]
+                return Folded([message])
             case RulebookChanged():
                 self.memory.rulebook = message.version
                 self.memory.rulebooks[message.version] = _json(message.content)
             case CalendarChanged():
                 self.memory.calendar = message.version
                 self.memory.calendars[message.version] = _json(message.content)
-        return []
+        return Folded([])
 
-    def record(self, key: str, folded: EntryId) -> Pupil:
+    def record(self, key: tuple[str, str], folded: EntryId) -> Pupil:
         """A changed pupil as it is to be written, folded up to an entry."""
-        pupil = self.pupils[key]
+        school, name = key
+        pupil = self.schools[school].pupils[name]
         pupil.folded = folded
         return pupil
 
+    def restore(self, pupils: Iterable[tuple[str, Pupil]], checkpoint: EntryId) -> None:
+        """Take in pupils, by `school/pupil`, as of a checkpoint.
+
+        Those that a cut-short checkpoint wrote ahead of it are skipped by the replay; their
+        tallies since are added here.
+        """
+        self.ahead = checkpoint
+        for key, pupil in pupils:
+            school, _, name = key.partition("/")
+            self._school(school).add(name, pupil)
+            if pupil.folded <= checkpoint:
+                pupil.tally = {}
+                continue
+            self.ahead = max(self.ahead, pupil.folded)
+            self.changed.add((school, name))
+            for source, outcomes in pupil.tally.items():
+                total = self.memory.tallies.setdefault(source, {})
+                for outcome, count in outcomes.items():
+                    total[outcome] = total.get(outcome, 0) + count
+
     def checkpointed(self) -> None:
         """All changed pupils and the memory are written."""
-        for key in self.changed:
-            self.pupils[key].tally = {}
+        for school, name in self.changed:
+            self.schools[school].pupils[name].tally = {}
         self.changed.clear()
 
-    def _register(self, entry: EntryId, batch: AttendanceBatch) -> None:
+    def _register(self, entry: EntryId, batch: AttendanceBatch) -> Iterator[CaseMessage]:
         tally = self.memory.tallies.setdefault(batch.source, {})
         outcomes = self.counts.outcomes
         name = None
+        fresh: dict[str, set[str]] = {}
         for event in batch.events:
             if event.school != name:
                 name = event.school
-                school = self._school_days(name)
-                horizon = school.horizon
-                pupils = self._schools.setdefault(name, {})
-            pupil = pupils.get(event.pupil) or self._add(name, event.pupil, Pupil())
+                school = self._school(name)
+                pupils, days = school.pupils, school.days
+                accepted = fresh.setdefault(name, set())
+            pupil = pupils.get(event.pupil) or school.pupil(event.pupil)
             if pupil.folded >= entry:
                 continue
-            outcome = register(pupil, event, school, horizon)
+            outcome = school.register(pupil, event)
             outcomes[outcome] = outcomes.get(outcome, 0) + 1
             tally[outcome] = tally.get(outcome, 0) + 1
             own = pupil.tally.get(batch.source)
             if own is None:  # the first since the checkpoint, or of another source
-                self.changed.add(f"{name}/{event.pupil}")
+                self.changed.add((name, event.pupil))
                 own = pupil.tally[batch.source] = {}
             own[outcome] = own.get(outcome, 0) + 1
             if outcome == "accepted":
-                day = pupil.window.lessons[event.lesson].day
-                self.counts.day_off += not school.calendar.is_school_day(day)
+                accepted.add(event.pupil)
+                self.counts.day_off += pupil.lessons[event.lesson].day not in days.school_days
+        if not batch.history:
+            for name, accepted in fresh.items():
+                yield from self._judge_early(name, accepted)
 
-    def _enrol(self, entry: EntryId, record: PupilRecord) -> None:
-        known = self._schools.setdefault(record.school, {}).get(record.pupil)
-        pupil = known or self._add(record.school, record.pupil, Pupil())
-        if pupil.folded < entry:
-            enrol(pupil, record, self._time(record.school).closed)
-            self.changed.add(f"{record.school}/{record.pupil}")
+    def _judge_early(self, name: str, pupils: Iterable[str]) -> Iterator[CaseMessage]:
+        """Rules that don't wait for the close, as of the school day that is open now."""
+        time = self._time(name)
+        if time.closed is None or not self._judges_of(name, time.rulebooks[-1]).early.rules:
+            return
+        day = self._calendar(time.calendar).after(time.closed, 1)
+        if day is None or not pupils:
+            return
+        at = self._day_close(name, time, day, history=False)
+        closed = self._school(name).judge_early(at, sorted(pupils))
+        self._touch(name, closed)
+        yield from closed.steps
 
-    def _close(self, entry: EntryId, message: DayClosed) -> Iterator[CaseStep]:
+    def _hear(self, entry: EntryId, message: PupilRecord | CaseTold | CaseAnswer) -> None:
+        school = self._school(message.school)
+        pupil = school.pupil(message.pupil)
+        if pupil.folded >= entry:
+            return
+        match message:
+            case PupilRecord():
+                school.enrol(pupil, message)
+            case CaseTold():
+                tell(pupil, message, school.days)
+            case CaseAnswer():
+                answer(pupil, message, school.days)
+        self.changed.add((message.school, message.pupil))
+
+    def _close(self, entry: EntryId, message: DayClosed) -> Folded:
         time = self._time(message.school)
         newest = self.memory.calendar
         if not newest or not self.memory.rulebook:
@@ -179,36 +240,45 @@ class Partition:
                 f"{message.school} closes {message.date}, but no "
                 f"{'calendar' if not newest else 'rulebook'} has come; ingest sends both first"
             )
-        if time.closed is not None and message.date <= time.closed:
+        late = time.closed is not None and message.date <= time.closed
+        if late or not self._calendar(newest).is_school_day(message.date):
             self.counts.closes["ignored"] += 1
-            return
-        if not self._calendar(newest).is_school_day(message.date):
-            self.counts.closes["ignored"] += 1
-            return
+            return Folded([])
         self.counts.closes["judged"] += 1
         self._put_in_force(time, message.date)
-        closing = self._day_close(time, message)
-        yield from self._judge_all(entry, message.school, closing)
-        time.closed = message.date
-        if len(closing.calendar.window(closing.day)) % FORGET_EVERY == 0:
-            self._forget(message.school, time, closing)
-
-    def _judge_all(self, entry: EntryId, school: str, closing: DayClose) -> Iterator[CaseStep]:
-        enough: Counter[frozenset[str]] = Counter()
-        pupils = self._schools.get(school, {})
-        for name in sorted(pupils):
-            pupil = pupils[name]
-            if pupil.folded >= entry:
-                continue
-            touched = bool(pupil.findings) or pupil.corrected is not None
-            steps, judgement = close_day(pupil, name, closing)
-            enough[judgement.enough] += 1
-            if steps or touched:
-                self.changed.add(f"{school}/{name}")
-            yield from steps
-        for rules, count in enough.items():
-            for rule in closing.engine.rules.keys() - rules:
+        calendar = self._calendar(time.calendar)
+        school = self._school(message.school)
+        school.turn(calendar, time.closed)
+        at = self._day_close(message.school, time, message.date, history=message.history)
+        names = sorted(name for name, each in school.pupils.items() if each.folded < entry)
+        closed = school.close(at, names)
+        self._touch(message.school, closed)
+        for enough, count in Counter(each.enough for each in closed.judged).items():
+            for rule in at.judges.plain.rules.keys() - enough:
                 self.counts.not_enough[rule] += count
+        counted = UnitsCounted(
+            school=message.school,
+            date=message.date,
+            history=message.history,
+            partition=self._number,
+            cells=school.count_units(at, again=entry <= self.ahead),
+        )
+        time.closed = message.date
+        school.turn(calendar, time.closed)
+        if len(calendar.window(at.day)) % FORGET_EVERY == 0:
+            self._forget(message.school, time, at)
+        return Folded(list(closed.steps), counted)
+
+    def _judge_units(self, message: UnitsCounted) -> Iterator[CaseMessage]:
+        known = self.memory.units.setdefault(message.school, Units())
+        time = self._time(message.school)
+        for messages in units.gather(known, message, self._partitions):
+            first = messages[0]
+            at = self._day_close(message.school, time, first.date, history=first.history)
+            yield from units.judge(known, message.school, messages, at)
+
+    def _touch(self, school: str, closed: Closed) -> None:
+        self.changed.update((school, name) for name in closed.touched)
 
     def _put_in_force(self, time: SchoolTime, day: date) -> None:
         if time.calendar != self.memory.calendar:
@@ -216,36 +286,44 @@ class Partition:
         if not time.rulebooks or time.rulebooks[-1].rulebook != self.memory.rulebook:
             time.rulebooks = [*time.rulebooks, InForce(day, self.memory.rulebook)]
 
-    def _day_close(self, time: SchoolTime, message: DayClosed) -> DayClose:
-        def cause(pupil: str) -> Cause:
-            return Cause(message.school, pupil, message.date, message.history, self.memory.rulebook)
+    def _day_close(self, school: str, time: SchoolTime, day: date, *, history: bool) -> DayClose:
+        def in_force(on: date) -> InForce:
+            older = [each for each in time.rulebooks if each.first <= on] or time.rulebooks[:1]
+            return older[-1]
 
-        def engine_on(day: date) -> Engine:
-            in_force = [each for each in time.rulebooks if each.first <= day] or time.rulebooks[:1]
-            return self._engine(in_force[-1].rulebook)
+        def judges_on(on: date) -> Judges:
+            return self._judges_of(school, in_force(on))
 
-        def engine_before(rule: str) -> Engine | None:
-            engines = (self._engine(each.rulebook) for each in reversed(time.rulebooks))
-            return next((engine for engine in engines if rule in engine.rules), None)
+        def judges_before(rule: str) -> Judges | None:
+            known = (self._judges_of(school, each) for each in reversed(time.rulebooks))
+            return next((judges for judges in known if rule in judges.rules), None)
 
         return DayClose(
-            cause,
+            day,
+            history,
+            in_force(day).rulebook,
             self._calendar(time.calendar),
             time.calendar_since,
-            message.date,
-            self._engine(time.rulebooks[-1].rulebook),
-            engine_on,
-            engine_before,
+            judges_on(day),
+            judges_on,
+            judges_before,
         )
 
-    def _forget(self, school: str, time: SchoolTime, closing: DayClose) -> None:
-        """Now and then, by the calendar alone, so that a replay forgets at the same entries."""
-        longest = max((key.days for key in closing.engine.figures), default=0)
-        for name, pupil in self._schools.get(school, {}).items():
-            forget(pupil, closing.calendar, closing.day, longest)
-            self.changed.add(f"{school}/{name}")
+    def _forget(self, school: str, time: SchoolTime, at: DayClose) -> None:
+        """Now and then, by the calendar alone, so that a replay forgets at the same entries.
+
+        Lessons that can still be corrected stay whole; of older ones those that evidence may
+        list, and the sums of days, stay from the start of the school year in which a correction
+        can still fall: a finding of last year may stand when a changed calendar took its last
+        school day away.
+        """
+        oldest = at.calendar.horizon(at.day, CORRECTION_DAYS)
+        if oldest is None:
+            return
+        kept = at.calendar.year_start(oldest) or oldest
+        self.schools[school].forget(oldest.toordinal(), kept.toordinal())
+        self.changed.update((school, name) for name in self.schools[school].pupils)
         # Days are judged anew only as far back as a correction reaches.
-        oldest = closing.calendar.horizon(closing.day, CORRECTION_DAYS) or date.min
         older = [each for each in time.rulebooks if each.first <= oldest]
         time.rulebooks = [*older[-1:], *(each for each in time.rulebooks if each.first > oldest)]
         self._drop_unused()
@@ -262,25 +340,23 @@ class Partition:
             for version in kept.keys() - wanted:
                 del kept[version]
 
-    def _add(self, school: str, name: str, pupil: Pupil) -> Pupil:
-        self.pupils[f"{school}/{name}"] = pupil
-        self._schools.setdefault(school, {})[name] = pupil
-        return pupil
+    def _school(self, name: str) -> School:
+        found = self.schools.get(name)
+        if found is None:
+            time = self._time(name)
+            version = time.calendar or self.memory.calendar
+            if not version:
+                raise NothingInForceError(
+                    f"registrations of {name} came before any calendar; ingest sends that first"
+                )
+            found = self.schools[name] = School(name, self._calendar(version), time.closed)
+        return found
 
     def _time(self, school: str) -> SchoolTime:
         time = self.memory.schools.get(school)
         if time is None:
             time = self.memory.schools[school] = SchoolTime()
         return time
-
-    def _school_days(self, school: str) -> SchoolDays:
-        time = self._time(school)
-        version = time.calendar or self.memory.calendar
-        if not version:
-            raise NothingInForceError(
-                f"registrations of {school} came before any calendar; ingest sends that first"
-            )
-        return SchoolDays(self._calendar(version), time.closed)
 
     def _calendar(self, version: str) -> SchoolCalendar:
         found = self._calendars.get(version)
@@ -289,36 +365,26 @@ class Partition:
             found = self._calendars[version] = SchoolCalendar.model_validate_json(content)
         return found
 
-    def _engine(self, version: str) -> Engine:
-        found = self._engines.get(version)
+    def _judges_of(self, school: str, at: InForce) -> Judges:
+        key = (school, at.rulebook)
+        found = self._judges.get(key)
         if found is None:
-            content = self.memory.rulebooks[version]
-            found = self._engines[version] = Engine(Rulebook.model_validate_json(content))
+            rulebook = self._rulebooks.get(at.rulebook)
+            if rulebook is None:
+                content = self.memory.rulebooks[at.rulebook]
+                rulebook = self._rulebooks[at.rulebook] = Rulebook.model_validate_json(content)
+            own = rulebook.for_school(school)
+            # Schools without rules of their own share one, and what it remembers.
+            shared = ("", at.rulebook)
+            if own is rulebook:
+                found = self._judges[key] = self._judges.setdefault(shared, Judges(own))
+            else:
+                found = self._judges[key] = Judges(own)
         return found
 
 
 class NothingInForceError(RuntimeError):
     """School time or registrations came before the calendar or rulebook that they are read by."""
-
-
-def restore(memory: Memory, pupils: Iterable[tuple[str, Pupil]], checkpoint: EntryId) -> Partition:
-    """The partition as of its checkpoint, with pupils that a cut-short checkpoint wrote ahead.
-
-    Their tallies since the checkpoint are added here, since the replay will skip them.
-    """
-    held: dict[str, Pupil] = {}
-    for key, pupil in pupils:
-        held[key] = pupil
-        if pupil.folded <= checkpoint:
-            pupil.tally = {}
-        for source, outcomes in pupil.tally.items():
-            total = memory.tallies.setdefault(source, {})
-            for outcome, count in outcomes.items():
-                total[outcome] = total.get(outcome, 0) + count
-    partition = Partition(memory, held)
-    partition.changed = {key for key, pupil in held.items() if pupil.folded > checkpoint}
-    partition.ahead = max((pupil.folded for pupil in held.values()), default=checkpoint)
-    return partition
 
 
 def _json(content: dict[str, object]) -> str:

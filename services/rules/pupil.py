@@ -1,23 +1,30 @@
-"""One pupil: registrations and roster records come in, and each day close may bring steps.
+"""One pupil: registrations, roster records, tellings and answers come in.
 
 The one value that is changed in place, and only by the functions here: a fresh copy for each of
 a million registrations would cost more than everything else together.
 """
 
-from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 from typing import NamedTuple
 
 import msgspec
 
-from services.rules.case import Change, Finding, Today, close, end
-from services.rules.engine import Engine, Judgement
-from services.rules.evidence import Cause, step_of
-from services.rules.indicators import View, measure
-from services.rules.window import Outcome, Window, microseconds_of, registration_of
+from services.rules.case import Ended, Finding
+from services.rules.daybook import Daybook, OldDays
+from services.rules.registers import Registers
+from services.rules.window import (
+    Lessons,
+    Outcome,
+    Registration,
+    instant_of,
+    microseconds_of,
+    outcome_of,
+    registration_of,
+)
 from shared.calendar import SchoolCalendar
-from shared.events import AttendanceEvent, CaseStep, PupilRecord
-from shared.rulebook import Rule
+from shared.events import AnswerKind, AttendanceEvent, CaseAnswer, CaseTold, PupilRecord, Status
+from shared.rulebook import Handover
 
 CORRECTION_DAYS = 60
 """Registrations for lessons more school days back than this change nothing (DESIGN section 6)."""
@@ -29,199 +36,242 @@ class Enrolment(NamedTuple):
     valid_from: date
     recorded_at: int
     enrolled: date | None
+    school_class: str
+    bus: str
+    need: bool
+    last_year_share: str
+    """A decimal; empty: unknown."""
     canonical: str
+
+    @property
+    def said(self) -> tuple[object, ...]:
+        """What a finding may depend on."""
+        return self[2:7]
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """What staff answered, and when; ordinals."""
+
+    on: int
+    answer: AnswerKind
+    by: str
+    until: int
+
+
+class Told(msgspec.Struct, frozen=True, array_like=True, order=True):
+    """A telling: the ordinal of its date, and to whom."""
+
+    on: int
+    recipient: str
 
 
 class Pupil(msgspec.Struct):
-    """All that rules holds about one pupil; also the record that is written at a checkpoint."""
+    """All that rules holds about one pupil, but for the sums of the days, which the school has."""
 
+    slot: int
     folded: tuple[int, int] = (0, 0)
     """The entry up to which this pupil is folded."""
-    window: Window = msgspec.field(default_factory=Window)
+    lessons: Lessons = {}
+    old: OldDays | None = None
+    """Days before those of which all lessons are held."""
     enrolment: Enrolment | None = None
     findings: dict[str, Finding] = {}
-    corrected: date | None = None
-    """The earliest closed day that something which took effect since the last close concerns."""
+    ended: list[Ended] = []
+    told: list[Told] = []
+    answers: list[Answer] = []
+    corrected: int | None = None
+    """The ordinal of the earliest closed day that something new since the last close concerns."""
     tally: dict[str, dict[str, int]] = {}
     """Outcomes by source since the last checkpoint, so that a replay counts them once."""
+    base: dict[tuple[int, int], tuple[int, int]] = {}
+    """Absence shares as of days on which findings opened, until something is corrected."""
 
     @property
-    def enrolled(self) -> date | None:
-        return None if self.enrolment is None else self.enrolment.enrolled
+    def enrolled(self) -> int:
+        """The ordinal of the first day that counts; 0: all do."""
+        known = None if self.enrolment is None else self.enrolment.enrolled
+        return known.toordinal() if known else 0
+
+    @property
+    def bus(self) -> str:
+        return "" if self.enrolment is None else self.enrolment.bus
+
+    @property
+    def school_class(self) -> str:
+        return "" if self.enrolment is None else self.enrolment.school_class
+
+    @property
+    def has_case(self) -> bool:
+        """Is there anything that figures of the case could be made of?"""
+        return bool(self.findings or self.ended)
+
+    def correct(self, day: int) -> None:
+        """Something that concerns a closed day has changed."""
+        self.corrected = day if self.corrected is None else min(self.corrected, day)
+        self.base.clear()
 
 
 class SchoolDays(NamedTuple):
-    """How far a school's time has come, as far as a registration is concerned."""
+    """How far a school's time has come, as far as a registration is concerned. Ordinals."""
 
     calendar: SchoolCalendar
-    closed: date | None
-    """The newest closed day."""
+    first: int
+    last: int
+    """The calendar's span: lessons outside it lie in no window."""
+    closed: int
+    """The newest closed day; 0: none."""
+    horizon: int
+    """The oldest day that a registration can still change; 0: any."""
+    delays: frozenset[int]
+    """Days on which buses were late."""
+    school_days: frozenset[int]
 
-    @property
-    def horizon(self) -> date | None:
-        """The oldest date that a registration can still change; None: any."""
-        if self.closed is None:
-            return None
-        return self.calendar.horizon(self.closed, CORRECTION_DAYS)
+    def is_closed(self, day: int) -> bool:
+        return day <= self.closed and day in self.school_days
 
-    def is_closed(self, day: date) -> bool:
-        return self.closed is not None and day <= self.closed and self.calendar.is_school_day(day)
+    def covers(self, day: int) -> bool:
+        return self.first <= day <= self.last
 
 
-class DayClose(NamedTuple):
-    """One school's day that closes, and the rulebooks to judge it and earlier days by."""
-
-    cause: Callable[[str], Cause]
-    calendar: SchoolCalendar
-    calendar_since: date
-    """The first day that was closed by this calendar."""
-    day: date
-    engine: Engine
-    engine_on: Callable[[date], Engine]
-    """The rulebook that was in force on a day."""
-    engine_before: Callable[[str], Engine | None]
-    """The last rulebook in force that had a rule which is gone or disabled now."""
+def school_days(calendar: SchoolCalendar, closed: date | None) -> SchoolDays:
+    """The days of a school by its calendar, up to its newest closed day."""
+    horizon = calendar.horizon(closed, CORRECTION_DAYS) if closed else None
+    return SchoolDays(
+        calendar,
+        calendar.school_days[0].toordinal(),
+        calendar.school_days[-1].toordinal(),
+        closed.toordinal() if closed else 0,
+        horizon.toordinal() if horizon else 0,
+        calendar.delay_ordinals,
+        calendar.ordinals,
+    )
 
 
 def register(
-    pupil: Pupil, event: AttendanceEvent, school: SchoolDays, horizon: date | None
+    pupil: Pupil,
+    event: AttendanceEvent,
+    school: SchoolDays,
+    book: Daybook,
+    registers: Registers,
 ) -> Outcome:
-    """Take in a registration; say what became of it."""
+    """Take in a registration, and let daybook and registers know; say what became of it."""
     start = school.calendar.moment(event.starts_at)
-    day = start.date
-    held = pupil.window.lessons.get(event.lesson)
-    if horizon is not None and (day < horizon or (held is not None and held.day < horizon)):
+    day = start.ordinal
+    held = pupil.lessons.get(event.lesson)
+    if day < school.horizon or (held is not None and held.day < school.horizon):
         return "expired"
-    outcome = pupil.window.register(event.lesson, registration_of(event, start), event)
-    if outcome == "accepted" and school.closed is not None:
-        for concerned in (day,) if held is None else (day, held.day):
-            if school.is_closed(concerned):
-                _correct(pupil, concerned)
+    known = registration_of(event, start)
+    outcome = outcome_of(event, known, held)
+    if outcome != "accepted":
+        return outcome
+    pupil.lessons[event.lesson] = known
+    if held is not None:
+        _count(pupil, held, -1, school, book)
+        registers.note(held, -1)
+    _count(pupil, known, 1, school, book)
+    registers.note(known, 1)
     return outcome
 
 
-def _correct(pupil: Pupil, day: date) -> None:
-    pupil.corrected = day if pupil.corrected is None else min(pupil.corrected, day)
+def _count(pupil: Pupil, known: Registration, sign: int, school: SchoolDays, book: Daybook) -> None:
+    day = known.day
+    if day <= school.closed and day in school.school_days:
+        pupil.correct(day)
+    if school.first <= day <= school.last:
+        book.note(pupil.slot, measured(known, pupil.bus, school), sign)
 
 
-def enrol(pupil: Pupil, record: PupilRecord, closed: date | None) -> None:
+def measured(known: Registration, bus: str, school: SchoolDays) -> Registration:
+    """A registration as it is measured: with a late bus nobody was late."""
+    if (
+        known.day in school.delays
+        and known.status is Status.LATE
+        and school.calendar.bus_delayed(bus, instant_of(known.starts_at))
+    ):
+        return known._replace(status=Status.OTHER, absent=0)
+    return known
+
+
+def measured_lessons(pupil: Pupil, school: SchoolDays) -> Lessons:
+    """All of a pupil's lessons as they are measured."""
+    if not school.delays:
+        return pupil.lessons
+    return {name: measured(known, pupil.bus, school) for name, known in pupil.lessons.items()}
+
+
+def enrol(pupil: Pupil, record: PupilRecord, school: SchoolDays) -> None:
     """Take in a roster record; the newest by `valid_from`, then by when it was read, counts."""
+    share = record.last_year_share
     known = Enrolment(
         record.valid_from,
         microseconds_of(record.recorded_at),
         record.enrolled,
+        record.school_class,
+        record.bus,
+        record.need,
+        "" if share is None else str(share),
         record.model_dump_json(by_alias=True),
     )
-    before = pupil.enrolled
-    if pupil.enrolment is None or _order(known) > _order(pupil.enrolment):
-        pupil.enrolment = known
-    if pupil.enrolled != before and closed is not None:
-        _correct(pupil, date.min)
+    before = pupil.enrolment
+    if before is not None and _order(known) <= _order(before):
+        return
+    pupil.enrolment = known
+    if school.closed and known.said != (_NOTHING_SAID if before is None else before.said):
+        pupil.correct(1)
+
+
+_NOTHING_SAID = (None, "", "", False, "")
 
 
 def _order(known: Enrolment) -> tuple[date, int, str]:
     return known.valid_from, known.recorded_at, known.canonical
 
 
-def close_day(pupil: Pupil, name: str, closing: DayClose) -> tuple[list[CaseStep], Judgement]:
-    """Judge every rule for one pupil at a day close, whether or not there were lessons."""
-    judgement = _judge(pupil, closing, closing.day, closing.engine)
-    corrected, pupil.corrected = pupil.corrected, None
-    if not pupil.findings and not judgement.levels:
-        return [], judgement
-    judged = {closing.day: judgement}
-    steps: list[CaseStep] = []
-    gone = [rule for rule in pupil.findings if rule not in closing.engine.rules]
-    for rule_id in gone:
-        changes = end(pupil.findings.pop(rule_id), closing.day)
-        if before := closing.engine_before(rule_id):
-            view = _view(pupil, closing, closing.day)
-            rule = before.rules[rule_id]
-            steps += [step_of(closing.cause(name), each, rule, before, view) for each in changes]
-    for rule in closing.engine.rules.values():
-        finding = pupil.findings.get(rule.id)
-        if finding is None and rule.id not in judgement.levels:
-            continue
-        today = Today(
-            closing.day,
-            judgement.level(rule.id),
-            judgement.quiet(rule.id),
-            closing.engine.rulebook.clear_after,
-            closing.calendar.ends_school_year(closing.day),
-        )
-        anew = None
-        if finding is not None and corrected is not None:
-            known = closing.calendar_since <= finding.since
-            first = corrected if known else finding.since
-            anew = _anew(pupil, rule.id, finding, closing, first=first, judged=judged)
-        finding, changes = close(finding, today, anew)
-        if finding is None:
-            pupil.findings.pop(rule.id, None)
-        else:
-            pupil.findings[rule.id] = finding
-        if changes:
-            steps += _steps(pupil, name, rule, changes, closing)
-    return steps, judgement
+def tell(pupil: Pupil, message: CaseTold, school: SchoolDays) -> None:
+    """Somebody was told; deadlines count from here."""
+    known = Told(message.on.toordinal(), message.recipient)
+    if known not in pupil.told:
+        pupil.told = sorted([*pupil.told, known])
+        _correct_from(pupil, known.on, school)
 
 
-def forget(pupil: Pupil, calendar: SchoolCalendar, closed: date, longest: int) -> None:
-    """Drop what neither the longest window nor a correction can reach any more.
+def answer(pupil: Pupil, message: CaseAnswer, school: SchoolDays) -> None:
+    """Somebody answered."""
+    until = message.until.toordinal() if message.until else 0
+    known = Answer(message.on.toordinal(), message.answer, message.by, until)
+    if known not in pupil.answers:
+        pupil.answers = sorted([*pupil.answers, known])
+        _correct_from(pupil, known.on, school)
 
-    Days, which are small, stay from the start of the school year in which a correction can still
-    fall: a finding of last year may stand when a changed calendar took its last school day away.
+
+def _correct_from(pupil: Pupil, day: int, school: SchoolDays) -> None:
+    if day <= school.closed:
+        pupil.correct(day)
+
+
+def is_sensitive(
+    pupil: Pupil, on: date, handover: Handover | None, calendar: SchoolCalendar
+) -> bool:
+    """Does the handover call for lower thresholds for this pupil on a day?"""
+    known = pupil.enrolment
+    if handover is None or known is None or known.enrolled is None or on < known.enrolled:
+        return False
+    share = Decimal(known.last_year_share or 0)
+    if not (known.need or share >= handover.share):
+        return False
+    return calendar.distance(known.enrolled - timedelta(days=1), on) <= handover.days
+
+
+def forget(pupil: Pupil, kept_whole: int, kept: int) -> None:
+    """Drop lessons that nothing can change any more and nothing would list; ordinals.
+
+    Before `kept_whole` only lessons that evidence may list stay, before `kept` none.
     """
-    lessons_before = calendar.horizon(closed, CORRECTION_DAYS + longest)
-    correctable = calendar.horizon(closed, CORRECTION_DAYS)
-    if lessons_before is not None and correctable is not None:
-        pupil.window.forget(lessons_before, calendar.year_start(correctable) or correctable)
-
-
-def _view(pupil: Pupil, closing: DayClose, as_of: date) -> View:
-    return View(pupil.window, closing.calendar, as_of, pupil.enrolled)
-
-
-def _judge(pupil: Pupil, closing: DayClose, as_of: date, engine: Engine) -> Judgement:
-    return engine.judge(measure(_view(pupil, closing, as_of), engine.figures))
-
-
-def _anew(
-    pupil: Pupil,
-    rule: str,
-    finding: Finding,
-    closing: DayClose,
-    *,
-    first: date,
-    judged: dict[date, Judgement],
-) -> dict[date, int]:
-    """The level of each school day from `since` to today, as it is known now.
-
-    A day without enough data, or beyond the correction horizon, keeps the level it had; so does
-    one before `first`, since nothing that it is judged by has changed. `judged` holds what one
-    rule has had judged for the next.
-    """
-    horizon = closing.calendar.horizon(closing.day, CORRECTION_DAYS)
-    levels: dict[date, int] = {}
-    for each in closing.calendar.between(finding.since, closing.day):
-        level: int | None = None
-        if each >= first and (horizon is None or each >= horizon):
-            if each not in judged:
-                judged[each] = _judge(pupil, closing, each, closing.engine_on(each))
-            level = judged[each].level(rule)
-        levels[each] = finding.levels.get(each, 0) if level is None else level
-    return levels
-
-
-def _steps(
-    pupil: Pupil, name: str, rule: Rule, changes: list[Change], closing: DayClose
-) -> list[CaseStep]:
-    cause = closing.cause(name)
-    steps: list[CaseStep] = []
-    for change in changes:
-        engine = (
-            closing.engine
-            if change.decided_on == closing.day
-            else closing.engine_on(change.decided_on)
-        )
-        view = _view(pupil, closing, change.decided_on)
-        steps.append(step_of(cause, change, rule, engine, view))
-    return steps
+    pupil.lessons = {
+        name: known
+        for name, known in pupil.lessons.items()
+        if known.day >= kept_whole or (known.day >= kept and not known.plain)
+    }
+    pupil.ended = [each for each in pupil.ended if each.on >= kept]
+    pupil.told = [each for each in pupil.told if each.on >= kept]
+    pupil.answers = [each for each in pupil.answers if max(each.on, each.until) >= kept]

@@ -16,9 +16,10 @@ from redis.asyncio import Redis
 
 from services.rules.partition import Memory
 from services.rules.pupil import Pupil
+from services.rules.record import pack, unpack
 from shared import streams
 from shared.broker import Entry, text
-from shared.events import CASE_MESSAGE, CaseMessage, CaseStep
+from shared.events import CASE_MESSAGE, CaseMessage, CaseStep, UnitsCounted
 from shared.lease import Command, Lease
 
 SLICE = 200
@@ -28,7 +29,6 @@ NOTHING = "0-0"
 """Comes before every entry."""
 
 _MEMORY = msgspec.msgpack.Decoder(Memory)
-_PUPIL = msgspec.msgpack.Decoder(Pupil)
 
 
 class Reached(NamedTuple):
@@ -63,7 +63,7 @@ class PartitionStore:
         """Every pupil's record, by `school/pupil`."""
         scan = self.client.hscan_iter(streams.pupils(self.partition), count=SLICE)
         async for key, record in scan:
-            yield text(key), _PUPIL.decode(record)
+            yield text(key), unpack(record)
 
     async def reached(self) -> Reached:
         """What the server holds now; reading also shows that we still may."""
@@ -85,11 +85,21 @@ class PartitionStore:
             commands, position=(streams.position(self.partition), entry_id)
         )
 
+    async def send(self, counted: Iterable[UnitsCounted], partitions: int) -> None:
+        """Put counts of units on the streams of the partitions that judge them.
+
+        Not through the lease, which is another partition's: what comes twice changes nothing.
+        Sent before the steps of the same entries, so that what is not sent is folded again.
+        """
+        for each in counted:
+            home = streams.attendance(streams.partition_of(each.school, "", partitions))
+            await self.client.xadd(home, {streams.BODY: each.model_dump_json()})
+
     async def write_pupils(self, pupils: Iterable[tuple[str, Pupil]]) -> None:
         """Write one slice of records."""
         command: list[str | bytes | int] = ["HSET", streams.pupils(self.partition)]
         for key, pupil in pupils:
-            command += [key, msgspec.msgpack.encode(pupil)]
+            command += [key, pack(pupil)]
         await self.lease.write([tuple(command)])
 
     async def write_checkpoint(self, entry_id: str, memory: Memory) -> None:

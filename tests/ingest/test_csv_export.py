@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,10 +34,11 @@ def events(draw: st.DrawFn) -> AttendanceEvent:
         status=draw(st.sampled_from(Status)),
         absent_minutes=draw(st.integers(0, minutes)),
         recorded_at=draw(TIMES),
+        group=draw(SUBJECTS),
     )
 
 
-def an_event(status: Status, absent: int) -> AttendanceEvent:
+def an_event(status: Status, absent: int, group: str = "") -> AttendanceEvent:
     at = datetime(2025, 9, 1, 8, 10, tzinfo=UTC)
     return AttendanceEvent(
         school="skola-1",
@@ -47,18 +49,19 @@ def an_event(status: Status, absent: int) -> AttendanceEvent:
         status=status,
         absent_minutes=absent,
         recorded_at=at,
+        group=group,
     )
 
 
-def text_of(events: list[AttendanceEvent]) -> str:
+def text_of(events: list[AttendanceEvent], group: bool | None = None) -> str:
     out = StringIO(newline="")
-    write_events(events, out)
+    write_events(events, out, group=group)
     return out.getvalue()
 
 
 @given(st.lists(events(), max_size=5))
 def test_what_was_written_is_read_back_offsets_included(written: list[AttendanceEvent]) -> None:
-    rows = list(read_rows(StringIO(text_of(written), newline="")))
+    rows = list(read_rows(StringIO(text_of(written, group=True), newline="")))
 
     read = [row.event for row in rows if isinstance(row, Accepted)]
     assert len(rows) == len(written)
@@ -81,3 +84,21 @@ def test_nobody_reported_minutes_of_a_lesson_that_nobody_reported() -> None:
 
 def test_the_number_of_rows_is_told() -> None:
     assert write_events([an_event(Status.LATE, 5)] * 3, StringIO()) == 3
+
+
+def test_where_no_group_is_known_there_is_no_column_for_it() -> None:
+    header, row = text_of([an_event(Status.LATE, 5)]).splitlines()
+
+    assert header.endswith(",recorded_at")
+    assert row.endswith("+00:00")
+
+
+def test_where_a_group_is_known_it_has_the_last_column() -> None:
+    rows = text_of([an_event(Status.LATE, 5, "7A-MA"), an_event(Status.LATE, 5)]).splitlines()
+
+    assert [row.rsplit(",", 1)[1] for row in rows] == ["group", "7A-MA", ""]
+
+
+def test_a_group_is_never_lost_for_want_of_a_column() -> None:
+    with pytest.raises(ValueError, match="an event has a group"):
+        text_of([an_event(Status.LATE, 5), an_event(Status.LATE, 5, "7A-MA")])

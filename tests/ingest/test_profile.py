@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.csv_rows import HeaderError, open_rows
+from services.ingest.imports import Report, Rows
 from services.ingest.profile import CANONICAL, Accepted, Refused, Row, read_rows
+from services.ingest.quarantine import reread
 from shared.events import AttendanceEvent, Status
 
 HEADER = ",".join(CANONICAL.columns) + "\n"
+WITH_GROUP = HEADER.replace("\n", ",group\n")
 GOOD = {
     "school": "skola-1",
     "pupil": "elev-7731",
@@ -31,8 +34,8 @@ def a_row(**cells: str) -> str:
     return ",".join((GOOD | cells).values()) + "\n"
 
 
-def read(*lines: str) -> list[Row]:
-    return list(read_rows(StringIO("".join((HEADER, *lines)), newline="")))
+def read(*lines: str, header: str = HEADER) -> list[Row]:
+    return list(read_rows(StringIO("".join((header, *lines)), newline="")))
 
 
 def only(**cells: str) -> AttendanceEvent:
@@ -152,7 +155,53 @@ def test_a_refused_row_is_kept_as_it_stood() -> None:
 
     (row,) = read(line)
 
-    assert row == Refused(2, line.rstrip("\n"), reason(line))
+    assert row == Refused(2, line.rstrip("\n"), reason(line), CANONICAL.columns)
+
+
+@pytest.mark.parametrize("group", ["7A-MA", "", " 7A ma, åk 7 ", "x" * 128])
+def test_a_last_column_may_say_which_group_a_lesson_is_registered_by(group: str) -> None:
+    (row,) = read(a_row(group=f'"{group}"'), header=WITH_GROUP)
+
+    assert isinstance(row, Accepted)
+    assert row.event == only().model_copy(update={"group": group})
+
+
+def test_a_group_of_too_much_text_is_refused() -> None:
+    (row,) = read(a_row(group="x" * 129), header=WITH_GROUP)
+
+    assert isinstance(row, Refused)
+    assert row.reason == "group: met too much text; wanted at most 128 characters"
+
+
+@pytest.mark.parametrize(
+    ("header", "line", "told"),
+    [(WITH_GROUP, a_row(), "met 9; wanted 10"), (HEADER, a_row(group="7A"), "met 10; wanted 9")],
+)
+def test_a_row_has_the_columns_of_its_own_header(header: str, line: str, told: str) -> None:
+    (row,) = read(line, header=header)
+
+    assert isinstance(row, Refused)
+    assert row.reason.startswith(f"columns: {told}: school,pupil")
+    assert row.header == tuple(header.strip().split(","))
+
+
+@pytest.mark.parametrize("header", [HEADER, WITH_GROUP])
+def test_a_kept_row_is_read_anew_under_the_header_of_its_file(header: str, tmp_path: Path) -> None:
+    file = tmp_path / "export.csv"
+    extra = {"group": "7A-MA"} if "group" in header else {}
+    file.write_text(header + a_row(status="sjuk", **extra), encoding="utf-8")
+    rows = Rows([file], CANONICAL, Report())
+    list(rows.counted())
+    ((_, kept),) = rows.waiting
+
+    row = reread(str(kept["raw"]).replace("sjuk", "late"), CANONICAL, str(kept["header"]))
+
+    assert isinstance(row, Accepted)
+    assert (row.event.status, row.event.group) == (Status.LATE, extra.get("group", ""))
+
+
+def test_a_row_kept_before_there_were_groups_is_read_anew() -> None:
+    assert isinstance(reread(a_row().strip(), CANONICAL), Accepted)
 
 
 @pytest.mark.parametrize("column", CANONICAL.columns)
@@ -232,6 +281,8 @@ def test_a_file_from_a_spreadsheet_with_its_mark_and_line_ends_is_read(tmp_path:
         ("school,pupil\n", "met school,pupil"),
         (HEADER.replace("pupil", "name"), "met school,name,lesson"),
         (HEADER.replace(",", ";"), "met school;pupil;lesson"),
+        (WITH_GROUP.replace("group", "grupp"), "met school,pupil,lesson"),
+        (WITH_GROUP.replace("\n", ",group\n"), "met school,pupil,lesson"),
     ],
 )
 def test_another_header_is_told_with_the_one_that_is_wanted(first: str, met: str) -> None:
@@ -239,7 +290,8 @@ def test_another_header_is_told_with_the_one_that_is_wanted(first: str, met: str
         list(read_rows(StringIO(first, newline="")))
 
     assert str(error.value).startswith(met)
-    assert str(error.value).endswith(f"wanted the header {HEADER.strip()} as the first row")
+    wanted = f"wanted the header {HEADER.strip()} as the first row, or with group after it"
+    assert str(error.value).endswith(wanted)
 
 
 def test_a_file_without_header_is_told_without_naming_its_first_pupil() -> None:

@@ -1,15 +1,21 @@
 """The roster's files: read whole, refused whole, and every mistake told with its line."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from services.ingest.roster import Roster, read_roster, records, write_roster
+from services.ingest.store import IngestStore
+from shared.broker import connected, text
 from shared.config import ConfigError
 from shared.events import PupilRecord
+from shared.roster import ROSTER
+from shared.roster import Roster as SchoolRoster
 
 PUPILS_HEADER = "school,pupil,name,class,work_team,enrolled,left,contact_teachers,bus,valid_from"
+HANDOVER_HEADER = f"{PUPILS_HEADER},feeder_school,need,last_year_share"
 STAFF_HEADER = "school,staff,name,roles,email,mobile,slot,valid_from"
 PUPIL = {
     "school": "skola-1",
@@ -40,6 +46,10 @@ def pupil(**cells: str) -> str:
     return ",".join((PUPIL | cells).values())
 
 
+def handed_over(feeder_school: str = "skola-f1", need: str = "", share: str = "") -> str:
+    return f"{pupil()},{feeder_school},{need},{share}"
+
+
 def teacher(**cells: str) -> str:
     return ",".join((TEACHER | cells).values())
 
@@ -47,7 +57,8 @@ def teacher(**cells: str) -> str:
 def read(
     folder: Path, pupils: tuple[str, ...] = (pupil(),), staff: tuple[str, ...] = (teacher(),)
 ) -> Roster:
-    (folder / "pupils.csv").write_text("\n".join((PUPILS_HEADER, *pupils)), encoding="utf-8")
+    header = PUPILS_HEADER if pupils[0].count(",") == PUPILS_HEADER.count(",") else HANDOVER_HEADER
+    (folder / "pupils.csv").write_text("\n".join((header, *pupils)), encoding="utf-8")
     (folder / "staff.csv").write_text("\n".join((STAFF_HEADER, *staff)), encoding="utf-8")
     return read_roster(folder)
 
@@ -232,3 +243,112 @@ def test_rules_learn_neither_names_nor_addresses(tmp_path: Path) -> None:
         recorded_at=now,
     )
     assert "Majken" not in record.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("cell", "need"),
+    [
+        *(("yes", True), ("true", True), ("1", True), ("TRUE", True)),
+        *(("no", False), ("false", False), ("0", False), ("", False)),
+    ],
+)
+def test_a_need_is_told_in_any_of_three_ways(tmp_path: Path, cell: str, need: bool) -> None:
+    roster = read(tmp_path, (handed_over(need=cell),))
+
+    assert roster.pupils[0].need is need
+
+
+@pytest.mark.parametrize(
+    ("cell", "share"),
+    [("0.12", "0.12"), ("0", "0"), ("1", "1"), ("1.0", "1"), ("0.123456", "0.123456")],
+)
+def test_last_years_absence_is_a_share(tmp_path: Path, cell: str, share: str) -> None:
+    roster = read(tmp_path, (handed_over(share=cell),))
+
+    assert roster.pupils[0].last_year_share == Decimal(share)
+
+
+def test_a_share_that_is_left_out_is_unknown_and_not_nothing(tmp_path: Path) -> None:
+    roster = read(tmp_path, (handed_over(feeder_school=""),))
+
+    assert roster.pupils[0].last_year_share is None
+
+
+SHARE = "wanted a share from 0 to 1, such as 0.12 for 12 per cent, or nothing"
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (handed_over(share="12"), f"last_year_share: met '12'; {SHARE}"),
+        (handed_over(share="1.01"), f"last_year_share: met '1.01'; {SHARE}"),
+        (handed_over(share="-0.1"), f"last_year_share: met '-0.1'; {SHARE}"),
+        (handed_over(share='"0,12"'), f"last_year_share: met '0,12'; {SHARE}"),
+        (handed_over(share="12 %"), f"last_year_share: met '12 %'; {SHARE}"),
+        (handed_over(share="1e-1"), f"last_year_share: met 4 characters of another kind; {SHARE}"),
+        (handed_over(share="NaN"), f"last_year_share: met 3 characters of another kind; {SHARE}"),
+        (handed_over(share="0,12"), "columns: met 14; wanted 13: school,pupil,name"),
+        (handed_over(need="ja"), "need: met 'ja'; wanted yes or no, true or false, 1 or 0, or"),
+        (handed_over(need="dyslexi"), "need: met 7 characters of another kind; wanted yes or no"),
+        (handed_over(need="on"), "need: met 2 characters of another kind; wanted yes or no"),
+        (handed_over(feeder_school='"f\t1"'), "feeder_school: met a line break or control"),
+    ],
+)
+def test_a_mistake_in_the_handover_is_told_with_line_and_column_and_no_name(
+    tmp_path: Path, row: str, told: str
+) -> None:
+    (problem,) = problems(tmp_path, (handed_over().replace("p0001", "p0002"), row))
+
+    assert problem.startswith(f"pupils.csv:3: {told}")
+    assert "Majken" not in problem
+
+
+def test_the_handover_has_all_its_columns_or_none(tmp_path: Path) -> None:
+    read(tmp_path)
+    file = tmp_path / "pupils.csv"
+    file.write_text(f"{PUPILS_HEADER},need\n{pupil()},yes\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="or with feeder_school,need,last_year_share after it"):
+        read_roster(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header"),
+    [
+        ((pupil(),), PUPILS_HEADER),
+        ((handed_over(feeder_school=""),), PUPILS_HEADER),
+        ((handed_over("skola-f1", "yes", "0.12"),), HANDOVER_HEADER),
+        ((handed_over(feeder_school="", share="0"),), HANDOVER_HEADER),
+    ],
+)
+def test_the_handover_is_written_where_there_is_one(
+    tmp_path: Path, rows: tuple[str, ...], header: str
+) -> None:
+    roster = read(tmp_path, rows)
+
+    write_roster(roster, tmp_path)
+
+    assert (tmp_path / "pupils.csv").read_text(encoding="utf-8").splitlines()[0] == header
+    assert read_roster(tmp_path) == roster
+
+
+def test_rules_learns_what_was_handed_over(tmp_path: Path) -> None:
+    roster = read(tmp_path, (handed_over("skola-f1", "yes", "0.12"),))
+
+    (record,) = records(roster.pupils, datetime(2025, 8, 18, 6, 0, tzinfo=UTC))
+
+    assert (record.feeder_school, record.need) == ("skola-f1", True)
+    assert record.last_year_share == Decimal("0.12")
+
+
+async def test_the_roster_kept_for_messages_is_without_the_handover(
+    tmp_path: Path, redis_url: str
+) -> None:
+    roster = read(tmp_path, (handed_over("skola-f1", "yes", "0.12"),))
+
+    async with connected(redis_url, partitions=4) as client:
+        await IngestStore(client).put_roster(SchoolRoster(school="skola-1", pupils=roster.pupils))
+        kept = text(await client.hget(ROSTER, "skola-1") or b"")
+
+    assert "skola-f1" not in kept
+    assert SchoolRoster.model_validate_json(kept).pupils[0].name == "Majken Ågränd"

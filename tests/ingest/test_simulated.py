@@ -1,19 +1,22 @@
 """Simulated schools look like schools, and are the same for the same seed."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, time, timedelta
+from decimal import Decimal
 from io import StringIO
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from pathlib import Path
 
 import pytest
 
+from services.ingest.csv_rows import HeaderError
 from services.ingest.roster import read_roster, write_roster
-from services.ingest.simulated import Truth, roster, simulate, truth, write_truth
+from services.ingest.simulated import Truth, read_truth, roster, simulate, truth, write_truth
 from services.ingest.simulated_pupil import Kind
 from shared.calendar import SchoolCalendar
 from shared.events import AttendanceEvent, Status
+from shared.roster import RosterPupil
 
 CALENDAR = SchoolCalendar.model_validate(
     {
@@ -342,20 +345,91 @@ def test_those_who_recover_are_away_for_weeks_and_then_back(
     assert share(recovered, away) < 0.12
 
 
+SIDECAR = "school,pupil,kind,onset\nskola-1,p0001,ordinary,\nskola-1,p0002,refusal,2025-09-12\n"
+WHO = [
+    Truth("skola-1", "p0001", Kind.ORDINARY, None),
+    Truth("skola-1", "p0002", Kind.REFUSAL, date(2025, 9, 12)),
+]
+
+
 def test_the_sidecar_says_who_is_of_which_kind_from_which_day() -> None:
     out = StringIO(newline="")
 
-    write_truth(
-        [
-            Truth("skola-1", "p0001", Kind.ORDINARY, None),
-            Truth("skola-1", "p0002", Kind.REFUSAL, date(2025, 9, 12)),
-        ],
-        out,
-    )
+    write_truth(WHO, out)
 
-    assert out.getvalue() == (
-        "school,pupil,kind,onset\nskola-1,p0001,ordinary,\nskola-1,p0002,refusal,2025-09-12\n"
-    )
+    assert out.getvalue() == SIDECAR
+    assert list(read_truth(StringIO(SIDECAR))) == WHO
+
+
+@pytest.mark.parametrize(
+    "row", ["skola-1,p3,odd,2025-09-12", "skola-1,p3,refusal,", "skola-1,p3,refusal,i går", "p3"]
+)
+def test_a_row_that_no_sidecar_has_is_told_with_its_line(row: str) -> None:
+    with pytest.raises(ValueError, match="line 4: wanted school,pupil,kind,onset"):
+        list(read_truth(StringIO(f"{SIDECAR}{row}\n")))
+
+
+def test_another_file_is_no_sidecar() -> None:
+    with pytest.raises(HeaderError, match="wanted the header school,pupil,kind,onset"):
+        list(read_truth(StringIO("school,pupil\n")))
+
+
+def test_every_lesson_is_of_the_group_that_registers_it(year: list[AttendanceEvent]) -> None:
+    assert all(event.group == f"{event.lesson.split('-')[0]}-{event.subject}" for event in year)
+    assert "7A-MA" in {event.group for event in year}
+
+
+def often_forgotten(events: list[AttendanceEvent]) -> set[str]:
+    """The groups of which a quarter of the lessons are first found unregistered."""
+    lessons: dict[str, dict[str, bool]] = defaultdict(dict)
+    for event in events:
+        unreported = event.status is Status.UNREPORTED
+        lessons[event.group].setdefault(event.lesson, unreported)
+    return {group for group, each in lessons.items() if sum(each.values()) >= len(each) / 4}
+
+
+def test_some_groups_often_forget_where_that_is_asked_for() -> None:
+    before = simulate(CALENDAR, schools=1, pupils=408, days=40, seed=3)
+    after = simulate(CALENDAR, schools=1, pupils=408, days=40, seed=3, forgetful=True)
+
+    assert not often_forgotten(list(before))
+    assert 2 <= len(often_forgotten(list(after))) <= 15
+
+
+def newly_absent(events: list[AttendanceEvent]) -> dict[tuple[str, date], float]:
+    """By class and day the share of pupils who are away all day and were not the day before."""
+    whole: dict[str, dict[date, dict[str, bool]]] = defaultdict(lambda: defaultdict(dict))
+    for event in known_in_the_end(events):
+        pupils = whole[event.group.split("-")[0]][event.starts_at.date()]
+        pupils[event.pupil] = pupils.get(event.pupil, True) and event.status in AWAY
+    return {
+        (room, day): sum(now and not days[before][pupil] for pupil, now in days[day].items())
+        / len(days[day])
+        for room, days in whole.items()
+        for before, day in pairwise(sorted(days))
+    }
+
+
+def test_in_winter_a_quarter_of_a_class_may_fall_ill_at_once_where_that_is_asked_for() -> None:
+    before = simulate(CALENDAR, schools=1, pupils=204, days=80, seed=1, slides=0)
+    after = simulate(CALENDAR, schools=1, pupils=204, days=80, seed=1, slides=0, outbreaks=True)
+
+    outbreaks = {key: share for key, share in newly_absent(list(after)).items() if share >= 0.2}
+    assert max(newly_absent(list(before)).values()) < 0.2
+    assert 2 <= len(outbreaks) <= 6
+    assert max(outbreaks.values()) <= 0.45
+    assert {day.month for _, day in outbreaks} <= {11, 12, 1, 2, 3}
+    assert len({room for room, _ in outbreaks}) == len(outbreaks)
+
+
+def test_an_outbreak_changes_no_day_before_the_winter() -> None:
+    def autumn(events: Iterator[AttendanceEvent]) -> list[AttendanceEvent]:
+        return list(takewhile(lambda event: event.recorded_at.date() < date(2025, 11, 1), events))
+
+    before = simulate(CALENDAR, schools=1, pupils=34, days=80, seed=1)
+    after = simulate(CALENDAR, schools=1, pupils=34, days=80, seed=1, outbreaks=True)
+
+    assert autumn(before) == autumn(after)
 
 
 def test_the_simulated_roster_is_one_that_is_accepted(tmp_path: Path) -> None:
@@ -379,6 +453,28 @@ def test_contact_teachers_have_about_twenty_pupils_and_their_slots_are_spread() 
     assert set(load.values()) == {17}
     assert max(slots.values()) == 1
     assert 0.4 < sum(pupil.bus != "" for pupil in made.pupils) / 408 < 0.6
+
+
+def test_new_pupils_are_handed_over_and_a_little_more_is_said_of_those_who_will_slide() -> None:
+    made = roster(CALENDAR, schools=4, pupils=400, seed=7)
+    sliding = {
+        (row.school, row.pupil)
+        for row in truth(CALENDAR, schools=4, pupils=400, days=90, seed=7)
+        if row.onset
+    }
+    seven = [pupil for pupil in made.pupils if pupil.school_class.startswith("7")]
+    new = [pupil for pupil in seven if pupil.feeder_school]
+    told = [pupil for pupil in new if pupil.need or (pupil.last_year_share or 0) >= Decimal("0.1")]
+
+    def is_sliding(pupil: RosterPupil) -> bool:
+        return (pupil.school, pupil.pupil) in sliding
+
+    assert {pupil.school_class[0] for pupil in made.pupils if pupil.feeder_school} == {"7"}
+    assert 0.8 < len(new) / len(seven) < 0.97
+    assert 0.03 < sum(pupil.need for pupil in new) / len(new) < 0.12
+    assert 0.7 < sum(pupil.last_year_share is not None for pupil in new) / len(new) < 0.9
+    assert 0.05 < len(told) / len(new) < 0.25
+    assert sum(map(is_sliding, told)) / len(told) > 1.5 * sum(map(is_sliding, new)) / len(new)
 
 
 def test_every_simulated_school_has_its_roles_and_reaches_nobody_real() -> None:

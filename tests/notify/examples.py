@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from services.notify.desk import Desk
+from services.notify.desk import Desk, Item
 from services.notify.routing import Routing
 from services.notify.telling import Around, advance
 from shared.calendar import SchoolCalendar
@@ -74,14 +74,21 @@ def member(staff: str, *roles: str, **fields: Any) -> StaffMember:
     )
 
 
-def pupil(name: str = PUPIL, *teachers: str, valid_from: date = START) -> RosterPupil:
+def pupil(
+    name: str = PUPIL,
+    *teachers: str,
+    school_class: str = "8B",
+    valid_from: date = START,
+    left: date | None = None,
+) -> RosterPupil:
     return RosterPupil(
         school=SCHOOL,
         pupil=name,
         name="Nils Uppdiktad",
-        **{"class": "8B"},
+        **{"class": school_class},
         contact_teachers=teachers or (TEACHER,),
         valid_from=valid_from,
+        left=left,
     )
 
 
@@ -117,6 +124,10 @@ def step(
         "since": WEDNESDAY,
         "title": {"sv": "Hög total frånvaro", "en": "High total absence"},
         "audience": audience,
+        "words": {
+            "sv": "Borta 16,3 % av lektionstiden de senaste 20 skoldagarna (gränsen är 15 %).",
+            "en": "Away 16.3% of lesson time over the last 20 school days (the limit is 15%).",
+        },
         "evidence": (
             Evidence(
                 indicator="absence_share", days=20, value=0.1625, at_least=0.15, lessons=("l-1",)
@@ -126,6 +137,23 @@ def step(
         "rulebook": "0123456789ab",
     }
     return CaseStep.model_validate(values | fields)
+
+
+def unit_step(
+    unit: str = "class/8B",
+    kind: Literal["opened", "raised", "retracted", "cleared"] = "opened",
+    level: int = 2,
+    **fields: Any,
+) -> CaseStep:
+    """A class's, a group's or the school's step."""
+    values = {
+        "pupil": "",
+        "unit": unit,
+        "rule": "class-outbreak",
+        "title": {"sv": "Många nyligen borta", "en": "Many newly away"},
+        "audience": ("contact_teacher",),
+    }
+    return step(kind, level, **{**values, **fields})
 
 
 @dataclass
@@ -151,13 +179,17 @@ class Telling:
 
     @property
     def outbox(self) -> list[tuple[str, str, list[str]]]:
-        """Kind, recipient and pupils of each message in the outbox."""
+        """Kind, recipient and pupils (or unit) of each message in the outbox."""
         return [
-            (each.kind, str(each.recipient), [item.signal.pupil for item in each.items])
+            (each.kind, str(each.recipient), [_about(item) for item in each.items])
             for each in self.desk.outbox.values()
         ]
 
     @property
     def pending(self) -> list[tuple[str, str]]:
-        """Recipient and pupil of all that waits for a digest."""
-        return [(str(item.recipient), item.signal.pupil) for item in self.desk.pending.values()]
+        """Recipient and pupil (or unit) of all that waits for a digest."""
+        return [(str(item.recipient), _about(item)) for item in self.desk.pending.values()]
+
+
+def _about(item: Item) -> str:
+    return item.signal.pupil or item.signal.unit

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import date
 from itertools import count
 from typing import Any
 
@@ -22,6 +23,7 @@ from shared.lease import Lease, LeaseLostError
 from shared.roster import ROSTER
 from tests.notify.examples import (
     CALENDAR,
+    FRIDAY,
     OTHER_PUPIL,
     SCHOOL,
     THURSDAY,
@@ -29,6 +31,7 @@ from tests.notify.examples import (
     reached,
     roster,
     step,
+    unit_step,
 )
 from tests.notify.test_message import TEMPLATES
 
@@ -119,7 +122,7 @@ async def rows(client: Redis, table: Any) -> dict[bytes, bytes]:
 
 
 async def everything(client: Redis) -> dict[str, Any]:
-    tables = ("findings", "pending", "outbox", "messages", "ledger", "reached")
+    tables = ("findings", "outbreaks", "pending", "outbox", "messages", "ledger", "reached")
     return {table: await rows(client, table) for table in tables}
 
 
@@ -258,6 +261,54 @@ async def test_a_dead_letter_tells_only_what_still_stands_when_it_is_replayed(
     assert len(gateway.taken) == 2
     assert await rows(client, "dead-letters") == {}
     assert await rows(client, "replay") == {}
+
+
+def _an_outbreak_and_what_it_holds() -> Sequence[Entry]:
+    return entries(
+        TIME,
+        step(level=3, step_id="damped-late"),
+        step(pupil=OTHER_PUPIL, step_id="held", held_until=FRIDAY, rule="late-arrivals"),
+        step(pupil=OTHER_PUPIL, level=3, step_id="gone", held_until=FRIDAY),
+        unit_step(level=1, damps=("high-absence",), audience=("eht",)),
+        step(pupil=OTHER_PUPIL, step_id="damped", rule="high-absence"),
+        step("retracted", pupil=OTHER_PUPIL, level=3, remaining=0),
+        SLOT,
+        reached(THURSDAY),
+        unit_step(kind="cleared", level=1, step_id="over"),
+        step("raised", level=3, step_id="shadow", pupil=OTHER_PUPIL, shadow=True),
+        reached(FRIDAY),
+        reached(date(2025, 9, 18), "15:00"),
+    )
+
+
+async def test_what_is_held_is_told_once_however_often_the_process_dies(client: Redis) -> None:
+    gateway = Gateway()
+    batch = _an_outbreak_and_what_it_holds()
+    for number in range(1, len(batch) + 1):
+        process = await start(client, gateway)
+        await process.reader.fold(0, batch[:number])
+        again = await start(client, gateway)
+        await again.reader.fold(0, batch[:number])
+        await again.send_all()
+
+    ledger = await rows(client, "ledger")
+    assert sorted(ledger) == [b"damped-late skola-1/eht-1 sms", b"held skola-1/kt-1 email"]
+    assert len(gateway.taken) == 2
+    left = await everything(client)
+    assert (left["outbreaks"], left["pending"], left["outbox"]) == ({}, {}, {})
+
+
+async def test_held_entries_that_are_read_again_change_nothing(client: Redis) -> None:
+    batch = _an_outbreak_and_what_it_holds()
+    for number in range(1, len(batch) + 1):
+        process = await start(client, Gateway())
+        await process.reader.fold(0, batch[:number])
+        before = await everything(client)
+        await process.reader.fold(0, batch[:number])
+        again = await start(client, Gateway())
+        await again.reader.fold(0, batch[:number])
+
+        assert await everything(client) == before
 
 
 async def test_urgent_messages_go_before_digests(client: Redis) -> None:

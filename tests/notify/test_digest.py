@@ -23,8 +23,10 @@ SLOT = "thu 15:00"
 CAME = at(WEDNESDAY)
 
 
-def item(pupil: str = PUPIL, level: int = 2, after: datetime = CAME) -> Item:
-    opened = step(level=level, pupil=pupil)
+def item(
+    pupil: str = PUPIL, level: int = 2, after: datetime = CAME, *, good_news: bool = False
+) -> Item:
+    opened = step(level=level, pupil=pupil, good_news=good_news)
     return Item(
         recipient=Recipient(school=SCHOOL, staff=TEACHER),
         signal=signal_of(opened, opened.step_id, level),
@@ -36,7 +38,10 @@ def item(pupil: str = PUPIL, level: int = 2, after: datetime = CAME) -> Item:
 
 
 def standing(*items: Item) -> dict[str, Finding]:
-    return {each.signal.finding: Finding(signal=each.signal, steps=each.steps) for each in items}
+    return {
+        each.signal.finding: Finding(signal=each.signal, steps=each.steps, risen=WEDNESDAY)
+        for each in items
+    }
 
 
 def digests(
@@ -110,7 +115,7 @@ def test_what_comes_after_the_slot_waits_for_the_next() -> None:
 def test_only_what_still_stands_is_told_and_as_it_stands_now() -> None:
     gone, raised = item(PUPIL), item(OTHER_PUPIL)
     now = raised.signal.model_copy(update={"level": 3})
-    findings = {raised.signal.finding: Finding(signal=now, steps=raised.steps)}
+    findings = {raised.signal.finding: Finding(signal=now, steps=raised.steps, risen=WEDNESDAY)}
 
     (digest,) = digests(gone, raised, reached=at(THURSDAY, "15:00"), finding=findings)
 
@@ -130,4 +135,16 @@ def test_signals_stand_by_pupil_and_the_most_serious_comes_first() -> None:
         (PUPIL, 4),
         (PUPIL, 2),
         (OTHER_PUPIL, 3),
+    ]
+
+
+def test_good_news_comes_last_and_apart_from_the_pupils_signals() -> None:
+    good, mild, other = item(PUPIL, 4, good_news=True), item(PUPIL, 1), item(OTHER_PUPIL, 2)
+
+    ordered = in_order([good, mild, other])
+
+    assert [(each.signal.pupil, each.signal.good_news) for each in ordered] == [
+        (OTHER_PUPIL, False),
+        (PUPIL, False),
+        (PUPIL, True),
     ]

@@ -9,8 +9,7 @@ from starlette.applications import Starlette
 
 from services.notify.desk import Fate, Item, Page, Recipient, signal_of
 from services.notify.pages.page import Opened, page_routes
-from services.notify.pages.words import figure
-from shared.events import Evidence, StepKind
+from shared.events import StepKind
 from tests.notify.examples import (
     EHT,
     FRIDAY,
@@ -51,7 +50,7 @@ async def opened(
         return await client.get(f"/m/{token}")
 
 
-async def test_the_page_shows_each_pupil_with_title_since_level_and_figures() -> None:
+async def test_the_page_shows_each_pupil_with_title_since_level_and_what_was_seen() -> None:
     page = (await opened(item(), item(OTHER_PUPIL, "other"))).text
 
     for words in (
@@ -60,9 +59,9 @@ async def test_the_page_shows_each_pupil_with_title_since_level_and_figures() ->
         "Allvar",
         "Hög total frånvaro",
         "Sedan 2025-09-10",
-        "Frånvaro av lektionstiden: 16,2 %, de senaste 20 skoldagarna (gräns: minst 15,0 %)",
+        "Borta 16,3 % av lektionstiden de senaste 20 skoldagarna (gränsen är 15 %).",
         "Serious: High total absence, since 2025-09-10",
-        "Absence, share of lesson time: 16.2 %, the last 20 school days (threshold: at least",
+        "Away 16.3% of lesson time over the last 20 school days (the limit is 15%).",
     ):
         assert words in page
 
@@ -122,22 +121,48 @@ async def test_what_a_source_says_is_text_and_never_markup() -> None:
 
 
 @pytest.mark.parametrize(
-    ("evidence", "words"),
+    ("unit", "sv", "en"),
     [
-        (
-            Evidence(indicator="absent_run", value=5, at_least=5),
-            "Frånvarodagar i följd: 5 (gräns: minst 5)",
-        ),
-        (
-            Evidence(indicator="lates", days=10, value=4, at_least=4),
-            "Sena ankomster: 4, de senaste 10 skoldagarna (gräns: minst 4)",
-        ),
-        (
-            Evidence(indicator="absence_share", kind="unexcused", value=None, at_most=1),
-            "Ogiltig frånvaro av lektionstiden: inget att mäta (gräns: högst 100,0 %)",
-        ),
-        (Evidence(indicator="new_one", value=0.5), "new_one: 0,5"),
+        ("class/7A", "Klass 7A", "Class 7A"),
+        ("group/7A-MA", "Gruppen 7A-MA", "Group 7A-MA"),
+        ("group/", "Lektioner utan grupp", "Lessons of no group"),
+        ("school", "Skolan", "The school"),
     ],
 )
-def test_figures_are_told_in_plain_words(evidence: Evidence, words: str) -> None:
-    assert figure(evidence).sv == words
+async def test_a_units_signal_says_which_unit_in_words(unit: str, sv: str, en: str) -> None:
+    page = (await opened(item("", unit=unit))).text
+
+    assert f"{sv} · {SCHOOL}" in page
+    assert en in page
+    assert "Elev" not in page
+    assert unit == "school" or unit not in page
+
+
+async def test_good_news_stands_by_itself_without_a_level() -> None:
+    news = item(title={"sv": "Närvaron går åt rätt håll", "en": "Better"}, good_news=True)
+
+    page = (await opened(item(OTHER_PUPIL, "other"), news)).text
+
+    concerns, _, good = page.partition("Goda nyheter")
+    assert f"Elev {OTHER_PUPIL}" in concerns
+    assert f"Elev {PUPIL}" not in concerns
+    assert f"Elev {PUPIL} · {SCHOOL}: Närvaron går åt rätt håll" in good
+    assert "Allvar" in concerns
+    assert "Allvar" not in good
+
+
+async def test_a_page_without_good_news_has_no_such_part() -> None:
+    assert "Goda nyheter" not in (await opened(item())).text
+
+
+@pytest.mark.parametrize(("level", "shown"), [(2, False), (0, True)])
+async def test_good_news_has_a_fate_only_when_it_is_over(level: int, *, shown: bool) -> None:
+    known = Fate(kind=StepKind.RETRACTED, level=level, as_of=FRIDAY)
+
+    page = (await opened(item(good_news=True), fates={OPENED: known})).text
+
+    assert ('class="fate"' in page) is shown
+
+
+async def test_a_step_without_words_has_a_page_all_the_same() -> None:
+    assert (await opened(item(words={}))).status_code == 200

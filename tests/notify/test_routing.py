@@ -8,7 +8,7 @@ import pytest
 from services.notify.desk import Recipient
 from services.notify.routing import Decision, Routing, route, ways
 from shared.config import ConfigError, parse_config, read_config
-from shared.roster import Roster
+from shared.roster import Roster, RosterPupil
 from tests.notify.examples import (
     EHT,
     OTHER_TEACHER,
@@ -22,6 +22,7 @@ from tests.notify.examples import (
     pupil,
     roster,
     step,
+    unit_step,
 )
 
 ROUTING = Routing()
@@ -201,3 +202,63 @@ def test_a_mistake_in_the_file_is_told_with_its_line(text: str, problem: str) ->
         parse_config(text, Routing, "routing.yaml")
 
     assert problem in str(refused.value)
+
+
+ADMIN = "adm-1"
+
+
+def a_class(*rows: RosterPupil) -> Roster:
+    return roster(
+        member(TEACHER, "contact_teacher"),
+        member(OTHER_TEACHER, "contact_teacher"),
+        member(EHT, "eht"),
+        member(ADMIN, "admin"),
+        *rows,
+    )
+
+
+def test_a_classs_contact_teachers_are_those_of_its_pupils_on_that_day() -> None:
+    rows = a_class(
+        pupil("elev-1", TEACHER, school_class="7A"),
+        pupil("elev-2", TEACHER, school_class="7A"),
+        pupil("elev-3", OTHER_TEACHER, school_class="7A"),
+        pupil("elev-3", OTHER_TEACHER, school_class="7B", valid_from=THURSDAY),
+        pupil("elev-4", EHT, school_class="7A", left=date(2025, 9, 9)),
+    )
+
+    before = route(unit_step("class/7A"), rows, ROUTING, WEDNESDAY)
+    after = route(unit_step("class/7A"), rows, ROUTING, THURSDAY)
+
+    assert [each.recipient.staff for each in before] == [TEACHER, OTHER_TEACHER]
+    assert [each.recipient.staff for each in after] == [TEACHER]
+
+
+@pytest.mark.parametrize(
+    ("unit", "why"),
+    [
+        ("class/9C", "no roster names the class"),
+        ("class/8B", "the class has none"),
+        ("group/7A-MA", "only a pupil or class has one"),
+        ("school", "only a pupil or class has one"),
+    ],
+)
+def test_a_unit_without_contact_teachers_is_told_to_eht(unit: str, why: str) -> None:
+    rows = a_class(pupil("elev-1", "kt-gone"))
+
+    decisions = route(unit_step(unit), rows, ROUTING, WEDNESDAY)
+
+    assert [(each.recipient.staff, each.fallback) for each in decisions] == [(EHT, True)]
+    assert why in decisions[0].reason
+
+
+def test_a_units_note_goes_to_the_schools_administrator() -> None:
+    decisions = route(unit_step("group/7A-MA", audience=("admin",)), a_class(), ROUTING, WEDNESDAY)
+
+    assert told(decisions) == [(f"{SCHOOL}/{ADMIN}", "digest", ("email", "sms"))]
+
+
+@pytest.mark.parametrize(("level", "send"), [(1, "shown"), (2, "digest"), (3, "digest")])
+def test_good_news_is_routed_as_others_but_never_at_once(level: int, send: str) -> None:
+    decisions = route(step(level=level, good_news=True), roster(), ROUTING, WEDNESDAY)
+
+    assert [each.send for each in decisions] == [send]

@@ -39,6 +39,7 @@ from tests.notify.examples import (
     reached,
     roster,
     step,
+    unit_step,
 )
 from tests.notify.gateways import MailServer, SmsGateway, mail_server, sms_gateway
 
@@ -201,7 +202,7 @@ async def test_a_weeks_signals_come_in_one_digest_and_its_link_opens_their_page(
     assert mail.recipients == [TEACHER_MAIL]
     assert sms.forms == []
     assert page.status_code == 200
-    for words in (f"Elev {PUPIL}", f"Elev {OTHER_PUPIL}", "Hög total frånvaro", "16,2 %"):
+    for words in (f"Elev {PUPIL}", f"Elev {OTHER_PUPIL}", "Hög total frånvaro", "16,3 %"):
         assert words in page.text
 
 
@@ -229,7 +230,12 @@ async def test_no_message_carries_anything_about_a_pupil(
 ) -> None:
     async with school.notify():
         await school.time_passes(reached(WEDNESDAY))
-        await school.happens(step(), step(level=3, pupil=OTHER_PUPIL))
+        await school.happens(
+            step(),
+            step(level=3, pupil=OTHER_PUPIL),
+            unit_step("class/8B", rule="outbreak"),
+            unit_step("group/8B-MA", level=3, audience=("eht",)),
+        )
         await school.time_passes(SLOT)
         await until(lambda: bool(mail.raw and sms.forms))
         await school.happens(step("retracted", level=3, pupil=OTHER_PUPIL, remaining=0))
@@ -241,7 +247,8 @@ async def test_no_message_carries_anything_about_a_pupil(
     assert "Du har nya närvarosignaler" in said
     for secret in (
         *(PUPIL, OTHER_PUPIL, "Nils", "Uppdiktad", "Astrid", "Påhittad", "8B", "high-absence"),
-        *("Hög total", "High total", "absence_share", "16,2", "0.1625", "%", "Oro", "Allvar"),
+        *("outbreak", "8B-MA", "Klass", "Gruppen", "Many newly", "nyligen borta"),
+        *("Hög total", "High total", "absence_share", "16,3", "0.1625", "%", "Oro", "Allvar"),
     ):
         assert secret not in said
 

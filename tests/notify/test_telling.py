@@ -45,6 +45,7 @@ def sent(telling: Telling) -> None:
             told = Told(
                 send="immediate" if message.kind == "immediate" else "digest",
                 channels=message.channels,
+                level=item.signal.level,
             )
             told_to = {**finding.told, str(message.recipient): told}
             telling.desk.put(

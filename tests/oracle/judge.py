@@ -2,24 +2,36 @@
 
 Written from the design's words alone ("What is measured" and "Life of a finding"), to be read
 beside them: each comment and docstring says in other words the sentence that its code follows. At
-every close each pupil of the school is judged from all the registrations known, in plain loops;
-nothing is added up as it goes, so nothing can go stale.
+every close each pupil, class and group of the school is judged from all the facts known, in plain
+loops; nothing is added up as it goes, so nothing can go stale. Beside this: `files.py` reads the
+two files, `figures.py` measures a pupil, `units.py` a class or group, and `sight.py` holds rules
+against what is measured.
 """
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from fractions import Fraction
+from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
-Plain = Mapping[str, Any]
+from tests.oracle.figures import Figures, Lesson
+from tests.oracle.files import (
+    HORIZON,
+    Calendar,
+    Plain,
+    Rule,
+    Rulebook,
+    exact,
+    exact_date,
+    exact_instant,
+)
+from tests.oracle.sight import CaseSight, Judged, OnRecord, PupilSight, Sight, Talk
+from tests.oracle.units import SCHOOL, Cells, UnitSight, changed, counted, kept
+
+__all__ = ["HORIZON", "Plain", "Step", "steps"]
+
 Step = dict[str, Any]
-
-HORIZON = 60
-"""School days before the newest close after which a registration changes nothing."""
 
 
 def steps(
@@ -32,33 +44,43 @@ def steps(
 
     `facts` are messages as plain values, dates and times as such or as ISO text; `rulebook` and
     `calendar` are the contents of the two files, in force from the start. A step's `figures` are
-    None but for `opened`, and for `raised` where the level holds on the day itself.
+    None but for `opened`, and for `raised` where the level holds on the day itself; its `unit` is
+    empty for a pupil's, its `pupil` for a unit's.
 
     `tally`, when given, counts what became of registrations (accepted, superseded, duplicate,
     expired, correction), of closes (`close ignored`) and of judgements (`too few days`,
     `too low coverage`).
     """
     tally = Counter() if tally is None else tally
-    first_rulebook, first_calendar = Rulebook(rulebook), Calendar(calendar)
-    last_rulebook, last_calendar = first_rulebook, first_calendar
+    last_rulebook, last_calendar = rulebook, Calendar(calendar)
     schools: dict[str, School] = {}
     result: list[Step] = []
 
     def school_of(name: str) -> "School":
-        return schools.setdefault(name, School(name, first_rulebook, first_calendar))
+        if name not in schools:
+            schools[name] = School(name, rulebook, Rulebook(rulebook, name), Calendar(calendar))
+        return schools[name]
 
     for fact in facts:
         if fact["type"] == "attendance":
-            for event in fact["events"]:
-                _register(school_of(event["school"]), event, tally)
+            taken = [
+                (event["school"], event["pupil"])
+                for event in fact["events"]
+                if _register(school_of(event["school"]), event, tally)
+            ]
+            # Live, a rule on events is judged once per pupil after the whole entry.
+            for school_name, pupil in sorted(set(taken)) if not fact["history"] else ():
+                result += _on_event(school_of(school_name), pupil)
         elif fact["type"] == "pupil_record":
             _enrol(school_of(fact["school"]), fact)
+        elif fact["type"] in ("case_told", "case_answer"):
+            _talk(school_of(fact["school"]), fact)
         elif fact["type"] == "rulebook_changed":
-            last_rulebook = Rulebook(fact["content"])
+            last_rulebook = fact["content"]
         elif fact["type"] == "calendar_changed":
             last_calendar = Calendar(fact["content"])
         elif fact["type"] == "day_closed":
-            school, day = school_of(fact["school"]), _date(fact["date"])
+            school, day = school_of(fact["school"]), exact_date(fact["date"])
             # A close not later than the newest, or on no school day, is ignored. The calendar
             # asked is the one that this close would bring into force: else a calendar sent in the
             # summer holidays, when the old one has no day left, could never come into force.
@@ -66,8 +88,7 @@ def steps(
                 tally["close ignored"] += 1
                 continue
             # Changes of rulebook and calendar are in force from the next close of each school.
-            school.rulebook, school.calendar = last_rulebook, last_calendar
-            school.closes.append((day, last_rulebook))
+            school.bring_into_force(last_rulebook, last_calendar)
             result += _close(school, day, history=bool(fact["history"]), tally=tally)
     return result
 
@@ -75,85 +96,102 @@ def steps(
 # ---- What is known -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """The registration that counts of one lesson."""
-
-    name: str
-    starts_at: datetime
-    minutes: int
-    status: str
-    absent_minutes: int
-    recorded_at: datetime
-    canonical: str
-
-    @property
-    def counts(self) -> bool:
-        """Lessons that count are reported and not withdrawn."""
-        return self.status not in ("unreported", "withdrawn")
-
-    @property
-    def excused(self) -> bool:
-        """`leave` counts as excused."""
-        return self.status in ("excused", "leave")
-
-    @property
-    def wholly_missed(self) -> bool:
-        return (self.excused or self.status == "unexcused") and self.absent_minutes == self.minutes
-
-
 @dataclass
 class Finding:
-    """A rule holds for a pupil. `levels` is what each of its days was last judged at."""
+    """A rule holds for a pupil or unit. `levels` is what each of its days was last judged at."""
 
     level: int
     since: date
     levels: dict[date, int]
     quiet_days: int = 0
+    by_event: bool = False
+    """Opened or raised between closes: to be judged anew at the next one."""
+
+
+@dataclass
+class Case:
+    """What rules found of one pupil or unit."""
+
+    findings: dict[str, Finding] = field(default_factory=dict)
+    cleared: list[OnRecord] = field(default_factory=list)
+    ended: dict[str, date] = field(default_factory=dict)
+    """When each rule's newest finding that is no more was cleared, or retracted to nothing."""
+    corrected: bool = False
+    """Something was, since the last close."""
+    moved: bool = False
+    """At this close a correction took away, raised, lowered or moved an ordinary finding."""
+
+    def on_record(self) -> list[OnRecord]:
+        """What stands open, and what was cleared."""
+        standing = [
+            OnRecord(rule, finding.since, finding.levels, None)
+            for rule, finding in self.findings.items()
+        ]
+        return standing + self.cleared
 
 
 @dataclass
 class Pupil:
     lessons: dict[str, Lesson] = field(default_factory=dict)
     record: Plain | None = None
-    corrected: bool = False
-    findings: dict[str, Finding] = field(default_factory=dict)
-
-    @property
-    def enrolled(self) -> date | None:
-        """What the roster says. Where it says nothing, enrolment is the first lesson's day, and
-        windows need no cutting: no lesson is older than the first."""
-        if self.record is None or self.record.get("enrolled") is None:
-            return None
-        return _date(self.record["enrolled"])
+    talk: Talk = field(default_factory=lambda: Talk([], []))
+    case: Case = field(default_factory=Case)
+    figures: Figures | None = None
+    """None: to be made anew."""
 
 
 @dataclass
 class School:
     name: str
-    rulebook: "Rulebook"
-    calendar: "Calendar"
+    content: Plain
+    rulebook: Rulebook
+    calendar: Calendar
     pupils: dict[str, Pupil] = field(default_factory=dict)
-    closes: list[tuple[date, "Rulebook"]] = field(default_factory=list)
+    closes: list[tuple[date, Rulebook]] = field(default_factory=list)
+    units: dict[str, Case] = field(default_factory=dict)
+    cells: Cells = field(default_factory=dict)
 
     @property
     def newest_close(self) -> date:
         return self.closes[-1][0]
 
-    def rulebook_of(self, day: date) -> "Rulebook":
+    def bring_into_force(self, rulebook: Plain, calendar: Calendar) -> None:
+        if rulebook is not self.content:
+            self.content, self.rulebook = rulebook, Rulebook(rulebook, self.name)
+        if calendar is not self.calendar:
+            for pupil in self.pupils.values():
+                pupil.figures = None
+        self.calendar = calendar
+
+    def pupil(self, name: str) -> Pupil:
+        return self.pupils.setdefault(name, Pupil())
+
+    def figures(self, pupil: Pupil) -> Figures:
+        if pupil.figures is None:
+            pupil.figures = Figures(self.calendar, pupil.record, pupil.lessons.values())
+        return pupil.figures
+
+    def by(self, day: date) -> Judged:
         """A day is judged anew by the rulebook of its close, or of the newest close before."""
-        return [rulebook for closed, rulebook in self.closes if closed <= day][-1]
+        return Judged(day, next(book for closed, book in reversed(self.closes) if closed <= day))
+
+    def newest(self, rule: str) -> Rule:
+        """A rule as it last was: one that is gone may have a finding left."""
+        books = [rulebook for _, rulebook in self.closes if rule in rulebook.named]
+        return books[-1].named[rule]
 
 
-def _register(school: School, event: Plain, tally: Counter[str]) -> None:
-    """Take in one registration: an upsert of a lesson."""
+def _register(school: School, event: Plain, tally: Counter[str]) -> bool:
+    """Take in one registration: an upsert of a lesson. Did it take effect?"""
     lesson = Lesson(
         name=event["lesson"],
-        starts_at=_instant(event["starts_at"]),
+        starts_at=exact_instant(event["starts_at"]),
         minutes=event["minutes"],
+        subject=event.get("subject") or "",
+        group=event.get("group") or "",
         status=str(event["status"]),
         absent_minutes=event["absent_minutes"],
-        recorded_at=_instant(event["recorded_at"]),
+        recorded_at=exact_instant(event["recorded_at"]),
         canonical=_canonical(event),
     )
     so_far = school.pupils.get(event["pupil"], Pupil()).lessons.get(lesson.name)
@@ -165,21 +203,23 @@ def _register(school: School, event: Plain, tally: Counter[str]) -> None:
         school.calendar.distance(day, school.newest_close) > HORIZON for day in days
     ):
         tally["expired"] += 1
-        return
+        return False
 
     # The highest revision wins. Equal revisions: the same content is a duplicate, and of different
     # contents the greater canonical JSON wins.
     if so_far is not None:
         if lesson.recorded_at == so_far.recorded_at and lesson.canonical == so_far.canonical:
             tally["duplicate"] += 1
-            return
+            return False
         if (lesson.recorded_at, lesson.canonical) < (so_far.recorded_at, so_far.canonical):
             tally["superseded"] += 1
-            return
+            return False
 
     tally["accepted"] += 1
-    pupil = school.pupils.setdefault(event["pupil"], Pupil())
+    pupil = school.pupil(event["pupil"])
     pupil.lessons[lesson.name] = lesson
+    if pupil.figures is not None:
+        pupil.figures.take(lesson, so_far)
 
     # It is a correction when it concerns a day that was already closed: the day that it names, or
     # the day from which it takes the lesson.
@@ -187,69 +227,135 @@ def _register(school: School, event: Plain, tally: Counter[str]) -> None:
         day in school.calendar.days and day <= school.newest_close for day in days
     ):
         tally["correction"] += 1
-        pupil.corrected = True
+        pupil.case.corrected = True
+    return True
 
 
 def _enrol(school: School, record: Plain) -> None:
     """Take in what the roster says of a pupil: the record greatest by (valid_from, recorded_at)
     counts."""
-    pupil = school.pupils.setdefault(record["pupil"], Pupil())
-    before = pupil.enrolled
-    if pupil.record is None or _record_order(record) > _record_order(pupil.record):
-        pupil.record = record
-    # A changed enrolment counts as a correction.
-    if school.closes and pupil.enrolled != before:
-        pupil.corrected = True
+    pupil = school.pupil(record["pupil"])
+    if pupil.record is not None and _record_order(record) <= _record_order(pupil.record):
+        return
+    # A changed enrolment, bus, need, share of last year or class counts as a correction.
+    if school.closes and _judged_by(record) != _judged_by(pupil.record or {}):
+        pupil.case.corrected = True
+    pupil.record, pupil.figures = record, None
 
 
 def _record_order(record: Plain) -> tuple[date, datetime]:
-    return _date(record["valid_from"]), _instant(record["recorded_at"])
+    return exact_date(record["valid_from"]), exact_instant(record["recorded_at"])
+
+
+def _judged_by(record: Plain) -> list[object]:
+    last_year = record.get("last_year_share")
+    return [
+        *(str(record.get(key) or "") for key in ("enrolled", "bus", "class", "need")),
+        None if last_year is None else exact(last_year),
+    ]
+
+
+def _talk(school: School, fact: Plain) -> None:
+    """Take in that staff were told, or answered. One of a day already closed is a correction; what
+    is known already changes nothing."""
+    pupil = school.pupil(fact["pupil"])
+    known = pupil.talk.told if fact["type"] == "case_told" else pupil.talk.answers
+    if fact in known:
+        return
+    known.append(fact)
+    if school.closes and exact_date(fact["on"]) <= school.newest_close:
+        pupil.case.corrected = True
+
+
+# ---- A close -------------------------------------------------------------------------------
+
+
+def _close(school: School, day: date, *, history: bool, tally: Counter[str]) -> list[Step]:
+    """Judge every pupil of the school ever seen, lessons that day or not, then its units."""
+    last_close = school.newest_close if school.closes else None
+    school.closes.append((day, school.rulebook))
+    result: list[Step] = []
+    for name in sorted(school.pupils):
+        place = {"school": school.name, "pupil": name, "unit": ""}
+        steps_of = _judge_pupil(school, school.pupils[name], day, tally)
+        result += [{**place, **step, "as_of": day, "history": history} for step in steps_of]
+        pupil_case = school.pupils[name].case
+        pupil_case.corrected = pupil_case.moved = False
+
+    figures = [school.figures(pupil) for pupil in school.pupils.values()]
+    cells = kept(school.cells, counted(figures, school.calendar, day), school.calendar, day)
+    other = changed(school.cells, cells, last_close) if last_close else set[str]()
+    school.cells = cells
+    for unit in _units(school, figures):
+        place = {"school": school.name, "pupil": "", "unit": unit}
+        case = school.units.setdefault(unit, Case())
+        # A unit is judged anew when a count of an earlier day changed since the last close.
+        case.corrected = unit in other
+        steps_of = _judge_unit(school, unit, case, day)
+        result += [{**place, **step, "as_of": day, "history": history} for step in steps_of]
+    return result
+
+
+def _judge_pupil(school: School, pupil: Pupil, day: date, tally: Counter[str]) -> list[Step]:
+    """Ended rules first, then those on registrations alone, then good news and those on a case,
+    which see what stands after the others. Each in the rulebook's order."""
+    case, today, figures = pupil.case, Judged(day, school.rulebook), school.figures(pupil)
+    rules = school.rulebook.of_pupils
+    result = _end_others(school, case, rules, day)
+    sight = PupilSight(figures)
+    for rule in rules:
+        if rule.on_case and not isinstance(sight, CaseSight):
+            sight = CaseSight(figures, case.on_record(), pupil.talk)
+        for step in _decide(school, case, rule, sight, today, tally):
+            result.append(step | {"held_until": _held_until(school, pupil, step, day)})
+    return result
+
+
+def _units(school: School, figures: list[Figures]) -> list[str]:
+    """Every class that a newest record names, every group that a lesson names, the school, and
+    what has a finding left; in alphabetical order."""
+    classes = {f"class/{pupil.record['class']}" for pupil in figures if pupil.record.get("class")}
+    groups = {f"group/{each.group}" for pupil in figures for each in pupil.scheduled if each.group}
+    left = {unit for unit, case in school.units.items() if case.findings}
+    return sorted(classes | groups | left | {SCHOOL})
+
+
+def _judge_unit(school: School, unit: str, case: Case, day: date) -> list[Step]:
+    rules = school.rulebook.of_unit(unit.split("/", maxsplit=1)[0])
+    today, sight = Judged(day, school.rulebook), UnitSight(unit, school.cells, school.calendar)
+    result = _end_others(school, case, rules, day)
+    for rule in rules:
+        result += _decide(school, case, rule, sight, today, Counter())
+    return result
+
+
+def _end_others(school: School, case: Case, rules: list[Rule], day: date) -> list[Step]:
+    """A finding whose rule is gone or disabled ends with cleared, and nothing else is asked."""
+    listed = [rule.id for rule in rules]
+    ending = sorted(rule for rule in case.findings if rule not in listed)
+    return [_clear(case, school.newest(rule), day) for rule in ending]
 
 
 # ---- The life of a finding -----------------------------------------------------------------
 
 
-def _close(school: School, day: date, *, history: bool, tally: Counter[str]) -> list[Step]:
-    """Judge every pupil of the school ever seen, lessons that day or not."""
-    result: list[Step] = []
-    for name in sorted(school.pupils):
-        pupil = school.pupils[name]
-        today = View(day, school.calendar, pupil.enrolled, _by_day(pupil, school.calendar))
-        for rule in _rules_to_decide(school, pupil):
-            for step in _decide(school, pupil, rule, today, tally):
-                place = {"school": school.name, "pupil": name, "rule": rule}
-                result.append({**place, **step, "as_of": day, "history": history})
-        pupil.corrected = False
-    return result
-
-
-def _rules_to_decide(school: School, pupil: Pupil) -> list[str]:
-    """The rulebook's rules in its order, then those that are gone but have a finding open."""
-    listed = [rule["id"] for rule in school.rulebook.rules]
-    return listed + sorted(rule for rule in pupil.findings if rule not in listed)
-
-
 def _decide(
-    school: School, pupil: Pupil, name: str, today: "View", tally: Counter[str]
+    school: School, case: Case, rule: Rule, sight: Sight, today: Judged, tally: Counter[str]
 ) -> list[Step]:
-    """One pupil and rule at one close. Changes the pupil's findings, and gives the steps."""
-    finding, rule = pupil.findings.pop(name, None), school.rulebook.active(name)
-
-    # A finding whose rule is gone or disabled ends with cleared, and nothing else is asked.
-    if rule is None:
-        return [] if finding is None else [_step("cleared", finding.level, finding.since)]
-
-    lack = today.lack(rule)
+    """One pupil or unit and one rule at one close. Changes the case, and gives the steps."""
+    finding = case.findings.get(rule.id)
+    lack = sight.lack(rule, today)
     tally.update([] if lack is None else [lack])
 
     # Opened, raised, retracted: at most one of them. A finding that a correction takes away does
     # not open anew at the same close.
     if finding is None:
-        finding, result = _open(rule, today)
-    elif pupil.corrected:
-        finding, result = _judge_anew(school, rule, finding, today)
+        result = _open(case, rule, sight, today)
+    elif _anew(case, rule, finding):
+        result = _judge_anew(school, case, rule, sight, today)
     else:
-        result = _raise(rule, finding, today)
+        result = _raise(rule, finding, sight, today)
+    finding = case.findings.get(rule.id)
     if finding is None:
         return result
 
@@ -257,381 +363,187 @@ def _decide(
     # rulebook asks for fewer than there have been. A day without enough data neither counts nor
     # breaks, and no raise, retraction or correction recounts or resets.
     if lack is None:
-        quiet = today.quiet(rule, school.rulebook.clear_factor)
-        finding.quiet_days = finding.quiet_days + 1 if quiet else 0
-        if finding.quiet_days >= school.rulebook.clear_after:
-            return [*result, _step("cleared", finding.level, finding.since)]
+        finding.quiet_days = finding.quiet_days + 1 if sight.quiet(rule, today) else 0
+        if finding.quiet_days >= rule.clear_after:
+            return [*result, _clear(case, rule, today.day)]
 
     # At the close of the school year's last school day, after all this, what is open ends.
     if school.calendar.ends_school_year(today.day):
-        return [*result, _step("cleared", finding.level, finding.since)]
-
-    pupil.findings[name] = finding
+        return [*result, _clear(case, rule, today.day)]
     return result
 
 
-def _open(rule: Plain, today: "View") -> tuple[Finding | None, list[Step]]:
+def _anew(case: Case, rule: Rule, finding: Finding) -> bool:
+    """Is the finding judged anew: by a correction; since it opened or rose between closes; or, of a
+    case, since one of the others moved by a correction?"""
+    return case.corrected or finding.by_event or (case.moved and rule.on_case)
+
+
+def _open(case: Case, rule: Rule, sight: Sight, today: Judged) -> list[Step]:
     """No finding is open: one opens when a level holds today, at the highest that does, since
     today. Not on a day without enough data."""
-    level = today.level(rule)
+    level = sight.level(rule, today)
     if not level:
-        return None, []
-    opened = Finding(level, today.day, {today.day: level})
-    return opened, [_step("opened", level, today.day, figures=today.deciding(rule, level))]
+        return []
+    case.findings[rule.id] = Finding(level, today.day, {today.day: level})
+    return [_step("opened", rule, level, today.day, figures=sight.deciding(rule, level, today))]
 
 
-def _raise(rule: Plain, finding: Finding, today: "View") -> list[Step]:
+def _raise(rule: Rule, finding: Finding, sight: Sight, today: Judged) -> list[Step]:
     """Nothing was corrected: the finding rises when a higher level holds today. A lower value
     never lowers it. The day keeps the level it is judged at."""
-    level = today.level(rule)
+    level = sight.level(rule, today)
     if level is None:
         return []
     finding.levels[today.day] = level
     if level <= finding.level:
         return []
     finding.level = level
-    return [_step("raised", level, finding.since, figures=today.deciding(rule, level))]
+    return [_step("raised", rule, level, finding.since, figures=sight.deciding(rule, level, today))]
 
 
-def _judge_anew(
-    school: School, rule: Plain, finding: Finding, today: "View"
-) -> tuple[Finding | None, list[Step]]:
+def _judge_anew(school: School, case: Case, rule: Rule, sight: Sight, today: Judged) -> list[Step]:
     """Something was corrected: the finding is judged anew with what is known today, as of each
     school day from `since` to today, each by the rulebook that was in force on it."""
+    finding = case.findings[rule.id]
     old_level, old_since = finding.level, finding.since
+    finding.by_event = False
     days = school.calendar.between(old_since, today.day)
     for day in days:
         # A day without enough data, or more than 60 school days back, keeps the level at which it
         # was last judged, none if it never was.
         if school.calendar.distance(day, today.day) > HORIZON:
             continue
-        rule_then = school.rulebook_of(day).active(rule["id"])
-        level = None if rule_then is None else today.as_of(day).level(rule_then)
+        then = school.by(day)
+        rule_then = then.rulebook.named.get(rule.id)
+        if rule_then is None or not rule_then.enabled:
+            continue
+        level = sight.level(rule_then, then)
         if level is not None:
             finding.levels[day] = level
 
     # No level holds on any day: the finding is gone; its step carries the since it had.
     holding = [day for day in days if finding.levels.get(day, 0) > 0]
     if not holding:
-        return None, [_step("retracted", old_level, old_since, remaining=0)]
+        del case.findings[rule.id]
+        case.ended[rule.id] = today.day
+        case.moved = case.moved or rule.ordinary
+        return [_step("retracted", rule, old_level, old_since, remaining=0)]
 
     # The first day on which a level holds is the new since, the highest level the new level.
     finding.since = holding[0]
     finding.level = max(finding.levels[day] for day in holding)
+    if (finding.since, finding.level) != (old_since, old_level) and rule.ordinary:
+        case.moved = True
     if finding.level < old_level:
-        return finding, [_step("retracted", old_level, finding.since, remaining=finding.level)]
+        return [_step("retracted", rule, old_level, finding.since, remaining=finding.level)]
     if finding.level > old_level:
-        holds_today = today.level(rule) == finding.level
-        figures = today.deciding(rule, finding.level) if holds_today else None
-        return finding, [_step("raised", finding.level, finding.since, figures=figures)]
-    return finding, []
+        holds_today = sight.level(rule, today) == finding.level
+        figures = sight.deciding(rule, finding.level, today) if holds_today else None
+        return [_step("raised", rule, finding.level, finding.since, figures=figures)]
+    return []
+
+
+def _clear(case: Case, rule: Rule, day: date) -> Step:
+    """The finding is history; it stays on record."""
+    finding = case.findings.pop(rule.id)
+    case.cleared.append(OnRecord(rule.id, finding.since, finding.levels, day))
+    case.ended[rule.id] = day
+    return _step("cleared", rule, finding.level, finding.since)
 
 
 def _step(
     kind: str,
+    rule: Rule,
     level: int,
     since: date,
     remaining: int | None = None,
     figures: list[dict[str, Any]] | None = None,
 ) -> Step:
     return {
+        "rule": rule.id,
         "kind": kind,
         "level": level,
         "remaining": remaining,
         "since": since,
         "figures": figures,
+        "shadow": rule.shadow,
+        "good_news": rule.good_news,
+        "damps": rule.damps,
+        "held_until": None,
     }
 
 
-# ---- What is measured ----------------------------------------------------------------------
+# ---- Between closes ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class View:
-    """All that is known of a pupil now, looked at as of a school day."""
+def _on_event(school: School, name: str) -> list[Step]:
+    """A registration took effect: rules on events are judged as of the first school day after the
+    newest close, none before the first close. They may open or raise, nothing else."""
+    day = school.calendar.after(school.newest_close, 1) if school.closes else None
+    if day is None:
+        return []
+    pupil, today, result = school.pupil(name), Judged(day, school.rulebook), list[Step]()
+    sight = PupilSight(school.figures(pupil))
+    for rule in school.rulebook.of_pupils:
+        if not rule.on_event:
+            continue
+        finding, level = pupil.case.findings.get(rule.id), sight.level(rule, today)
+        if not level or (finding is not None and level <= finding.level):
+            continue
+        if finding is None:
+            decided = _open(pupil.case, rule, sight, today)
+        else:
+            decided = _raise(rule, finding, sight, today)
+        pupil.case.findings[rule.id].by_event = True
+        for step in decided:
+            held_until = _held_until(school, pupil, step, day)
+            result.append(step | {"held_until": held_until})
+    place = {"school": school.name, "pupil": name, "unit": "", "as_of": day, "history": False}
+    return [place | step for step in result]
 
-    day: date
-    calendar: "Calendar"
-    enrolled: date | None
-    lessons: Mapping[date, list[Lesson]]
 
-    def as_of(self, day: date) -> "View":
-        return View(day, self.calendar, self.enrolled, self.lessons)
+# ---- Holding -------------------------------------------------------------------------------
 
-    def window(self, days: int | None) -> list[date]:
-        """The last N school days up to and including the as-of day, never past the first day of
-        the school year, nor past the enrolment. Without `days`: the school year so far."""
-        so_far = [day for day in self.calendar.school_year(self.day) if day <= self.day]
-        last = so_far if days is None else so_far[-days:]
-        return [day for day in last if self.enrolled is None or day >= self.enrolled]
 
-    def counting(self, days: int | None) -> list[Lesson]:
-        return [
-            lesson
-            for day in self.window(days)
-            for lesson in self.lessons.get(day, [])
-            if lesson.counts
+def _held_until(school: School, pupil: Pupil, step: Step, day: date) -> date | None:
+    """The day until which telling of a pupil's step waits, the later of two; None: it does not."""
+    until = list[date | None]()
+
+    # Cool-down: it opens within so many school days after the same rule's finding ended.
+    ended, cool_down = pupil.case.ended.get(step["rule"]), school.rulebook.cool_down
+    if step["kind"] == "opened" and ended is not None and cool_down > 0:
+        within = school.calendar.distance(ended, day) <= cool_down
+        until += [school.calendar.after(ended, cool_down)] if within else []
+
+    # Known cause: what opens or rises to level 1 or 2 up to the date of an answer.
+    if step["kind"] in ("opened", "raised") and step["level"] <= 2:
+        until += [
+            exact_date(answer["until"])
+            for answer in pupil.talk.answers
+            if answer["answer"] == "known_cause" and exact_date(answer["until"]) >= day
         ]
-
-    def lack(self, rule: Plain) -> str | None:
-        """What the rule's need lacks, None when it is met in every window that its levels name."""
-        need_days, need_coverage = _needs(rule)
-        for days in _windows(rule):
-            window = self.window(days)
-            with_lessons = [
-                day for day in window if any(each.counts for each in self.lessons.get(day, []))
-            ]
-            if len(with_lessons) < need_days:
-                return "too few days"
-            # Coverage is reported / scheduled lessons. Withdrawn ones are not scheduled, and of
-            # nothing scheduled no coverage is met but that of 0.
-            scheduled = [
-                lesson
-                for day in window
-                for lesson in self.lessons.get(day, [])
-                if lesson.status != "withdrawn"
-            ]
-            reported = [lesson for lesson in scheduled if lesson.counts]
-            if not scheduled and need_coverage > 0:
-                return "too low coverage"
-            if scheduled and Fraction(len(reported), len(scheduled)) < need_coverage:
-                return "too low coverage"
-        return None
-
-    def level(self, rule: Plain) -> int | None:
-        """The highest level that holds, 0 if none; None without enough data."""
-        if self.lack(rule) is not None:
-            return None
-        return max(
-            (level for level, condition in _levels(rule) if self.holds(condition)), default=0
-        )
-
-    def quiet(self, rule: Plain, clear_factor: Fraction) -> bool:
-        """No level would hold with every at_least multiplied, every at_most divided."""
-        return not any(self.holds(condition, clear_factor) for _, condition in _levels(rule))
-
-    def holds(self, condition: Plain, clear_factor: Fraction = Fraction(1)) -> bool:
-        """The edge counts in both; a share of nothing offered holds nothing."""
-        if condition.get("all") is not None:
-            return all(self.holds(part, clear_factor) for part in condition["all"])
-        if condition.get("any") is not None:
-            return any(self.holds(part, clear_factor) for part in condition["any"])
-        value, _ = self.measure(condition)
-        if value is None:
-            return False
-        if condition.get("at_least") is not None:
-            return value >= _exact(condition["at_least"]) * clear_factor
-        return value <= _exact(condition["at_most"]) / clear_factor
-
-    def deciding(self, rule: Plain, level: int) -> list[dict[str, Any]]:
-        """The thresholds that make `level` hold, with what was measured."""
-        return self._deciding(dict(_levels(rule))[level])
-
-    def _deciding(self, condition: Plain) -> list[dict[str, Any]]:
-        if condition.get("all") is not None:
-            return [leaf for part in condition["all"] for leaf in self._deciding(part)]
-        if condition.get("any") is not None:
-            holding = [part for part in condition["any"] if self.holds(part)]
-            return [leaf for part in holding for leaf in self._deciding(part)]
-        value, lessons = self.measure(condition)
-        edge = "at_least" if condition.get("at_least") is not None else "at_most"
-        return [
-            {
-                "indicator": condition["indicator"],
-                "kind": _kind(condition),
-                "days": condition.get("days"),
-                "value": value,
-                edge: _exact(condition[edge]),
-                "lessons": {lesson.name for lesson in lessons},
-            }
-        ]
-
-    def measure(self, condition: Plain) -> tuple[Fraction | int | None, list[Lesson]]:
-        """An indicator's value, None where nothing is offered, and the lessons behind it."""
-        indicator, lessons = condition["indicator"], self.counting(condition.get("days"))
-        if indicator == "absence_share":
-            return self._absence_share(_kind(condition), lessons)
-        if indicator == "absent_run":
-            return self._absent_run()
-        if indicator == "lates":
-            late = [lesson for lesson in lessons if lesson.status == "late"]
-            return len(late), late
-        unexcused = [lesson for lesson in lessons if lesson.status == "unexcused"]
-        if indicator == "unexcused_lessons":
-            return len(unexcused), unexcused
-        if indicator == "unexcused_days":
-            return len({self.calendar.local_date(each.starts_at) for each in unexcused}), unexcused
-        raise ValueError(f"met the indicator {indicator!r}, which the oracle does not measure")
-
-    def _absence_share(
-        self, kind: str | None, lessons: list[Lesson]
-    ) -> tuple[Fraction | None, list[Lesson]]:
-        """Absent minutes / offered minutes of counting lessons, whatever the status. Of kind
-        excused: those missed in excused lessons; unexcused: in lessons unexcused or late."""
-        offered = sum(lesson.minutes for lesson in lessons)
-        missed = [
-            lesson
-            for lesson in lessons
-            if lesson.absent_minutes > 0
-            and (
-                kind == "all"
-                or (kind == "excused" and lesson.excused)
-                or (kind == "unexcused" and lesson.status in ("unexcused", "late"))
-            )
-        ]
-        absent = sum(lesson.absent_minutes for lesson in missed)
-        return (Fraction(absent, offered) if offered else None), missed
-
-    def _absent_run(self) -> tuple[int, list[Lesson]]:
-        """Consecutive absent days up to the last day with counting lessons. An absent day has
-        counting lessons, each wholly missed; a day without any neither counts nor breaks."""
-        run, missed = 0, list[Lesson]()
-        for day in reversed(self.window(None)):
-            lessons = [lesson for lesson in self.lessons.get(day, []) if lesson.counts]
-            if not lessons:
-                continue
-            if not all(lesson.wholly_missed for lesson in lessons):
-                break
-            run += 1
-            missed += lessons
-        return run, missed
-
-
-def _by_day(pupil: Pupil, calendar: "Calendar") -> dict[date, list[Lesson]]:
-    """A lesson belongs to the local date on which it starts."""
-    result: dict[date, list[Lesson]] = {}
-    for lesson in pupil.lessons.values():
-        result.setdefault(calendar.local_date(lesson.starts_at), []).append(lesson)
-    return result
-
-
-# ---- The two files -------------------------------------------------------------------------
-
-
-class Calendar:
-    """Days are school days when they are Monday to Friday within a term and not off."""
-
-    def __init__(self, content: Plain) -> None:
-        self.zone = ZoneInfo(content.get("timezone") or "Europe/Stockholm")
-        self.years = [_school_days(year) for year in content["school_years"]]
-        self.days = {day for year in self.years for day in year}
-
-    def local_date(self, at: datetime) -> date:
-        return at.astimezone(self.zone).date()
-
-    def school_year(self, day: date) -> list[date]:
-        """The school days of the newest school year that has begun on `day`."""
-        return next((year for year in reversed(self.years) if year[0] <= day), [])
-
-    def ends_school_year(self, day: date) -> bool:
-        return any(day == year[-1] for year in self.years)
-
-    def between(self, first: date, last: date) -> list[date]:
-        """The school days from `first` to `last`, both included."""
-        return [day for year in self.years for day in year if first <= day <= last]
-
-    def distance(self, day: date, later: date) -> int:
-        """The number of school days after `day`, up to and including `later`."""
-        return len([each for each in self.days if day < each <= later])
-
-
-def _school_days(year: Plain) -> list[date]:
-    off = [(_date(span["first"]), _date(span["last"])) for span in year.get("days_off") or ()]
-    result = []
-    for term in year["terms"]:
-        day = _date(term["first"])
-        while day <= _date(term["last"]):
-            if day.weekday() < 5 and not any(first <= day <= last for first, last in off):
-                result.append(day)
-            day += timedelta(days=1)
-    return result
-
-
-class Rulebook:
-    """The rulebook, with what is left out filled in."""
-
-    def __init__(self, content: Plain) -> None:
-        factor, after = content.get("clear_factor"), content.get("clear_after")
-        self.clear_factor = Fraction("0.8") if factor is None else _exact(factor)
-        self.clear_after = 10 if after is None else int(after)
-        self.rules: list[Plain] = list(content["rules"])
-
-    def active(self, name: str) -> Plain | None:
-        """The rule of that name, None when it is gone or disabled."""
-        for rule in self.rules:
-            if rule["id"] == name and rule.get("enabled") is not False:
-                return rule
-        return None
-
-
-def _levels(rule: Plain) -> list[tuple[int, Plain]]:
-    """Its levels with their conditions; JSON makes text of numbers that are keys."""
-    return [(int(level), condition) for level, condition in rule["levels"].items()]
-
-
-def _leaves(condition: Plain) -> list[Plain]:
-    parts = [*(condition.get("all") or ()), *(condition.get("any") or ())]
-    return [leaf for part in parts for leaf in _leaves(part)] if parts else [condition]
-
-
-def _all_leaves(rule: Plain) -> list[Plain]:
-    return [leaf for _, condition in _levels(rule) for leaf in _leaves(condition)]
-
-
-def _windows(rule: Plain) -> set[int]:
-    days = [leaf.get("days") for leaf in _all_leaves(rule)]
-    return {each for each in days if each is not None}
-
-
-def _needs(rule: Plain) -> tuple[int, Fraction]:
-    """Rules on shares need 10 days and coverage 0.9, either set per rule; rules that count need
-    neither."""
-    shares = any(leaf["indicator"] == "absence_share" for leaf in _all_leaves(rule))
-    given = rule.get("needs") or {}
-    days, coverage = given.get("days"), given.get("coverage")
-    if days is None:
-        days = 10 if shares else 0
-    if coverage is None:
-        coverage = "0.9" if shares else 0
-    return int(days), _exact(coverage)
-
-
-def _kind(condition: Plain) -> str | None:
-    if condition["indicator"] != "absence_share":
-        return None
-    return condition.get("kind") or "all"
+    return max((each for each in until if each is not None), default=None)
 
 
 # ---- Plain values --------------------------------------------------------------------------
 
 
-def _date(value: object) -> date:
-    return value if isinstance(value, date) else date.fromisoformat(str(value))
-
-
-def _instant(value: object) -> datetime:
-    return value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-
-
-def _exact(value: object) -> Fraction:
-    """A number as it is written: 0.1 is a tenth and not the nearest float."""
-    return value if isinstance(value, Fraction) else Fraction(str(value))
-
-
 def _canonical(event: Plain) -> str:
-    """A registration's JSON with sorted keys and no spaces."""
+    """A registration's JSON with sorted keys and no spaces; without the group when it has none."""
     plain = {
         "absent_minutes": event["absent_minutes"],
         "lesson": event["lesson"],
         "minutes": event["minutes"],
         "pupil": event["pupil"],
-        "recorded_at": _zulu(_instant(event["recorded_at"])),
+        "recorded_at": _zulu(exact_instant(event["recorded_at"])),
         "school": event["school"],
-        "starts_at": _zulu(_instant(event["starts_at"])),
+        "starts_at": _zulu(exact_instant(event["starts_at"])),
         "status": str(event["status"]),
         "subject": event.get("subject") or "",
     }
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    group = {"group": event["group"]} if event.get("group") else {}
+    return json.dumps(plain | group, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def _zulu(at: datetime) -> str:

@@ -1,137 +1,30 @@
-"""The oracle held against examples worked out by hand, and the streams against what they promise.
+"""The oracle's life of a finding held against examples worked out by hand."""
 
-School days are numbered from 1, the first of the school year; days 61 and on are in term too.
-"""
-
-from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from fractions import Fraction
 from typing import Any
 
-from tests.oracle.judge import Step, steps
-
-Plain = dict[str, Any]
-
-CALENDAR: Plain = {
-    "timezone": "Europe/Stockholm",
-    "school_years": [
-        {
-            "terms": [
-                {"first": "2025-08-18", "last": "2025-12-19"},
-                {"first": "2026-01-12", "last": "2026-02-06"},
-            ],
-            "days_off": [{"first": "2025-10-27", "last": "2025-10-31"}],
-        },
-        {"terms": [{"first": date(2026, 8, 17), "last": date(2026, 12, 18)}]},
-    ],
-}
-
-
-def _school_days() -> Iterator[date]:
-    day = date(2025, 8, 18)
-    while day <= date(2026, 12, 18):
-        term = (
-            day <= date(2025, 12, 19)
-            or date(2026, 1, 12) <= day <= date(2026, 2, 6)
-            or day >= date(2026, 8, 17)
-        )
-        autumn_break = date(2025, 10, 27) <= day <= date(2025, 10, 31)
-        if day.weekday() < 5 and term and not autumn_break:
-            yield day
-        day += timedelta(days=1)
-
-
-DAYS = list(_school_days())
-YEAR_END = 85 + 20
-"""The last school day of the first year: 18 weeks less the break, and four weeks."""
-
-
-def day(number: int) -> date:
-    return DAYS[number - 1]
-
-
-def lessons(on: int | date, *statuses: str, revision: int = 0, **more: Any) -> Plain:
-    """One day's lessons of 60 minutes, the first at nine, one status each.
-
-    `more` sets fields of each event; absent minutes are the whole lesson where that is meant.
-    """
-    at = on if isinstance(on, date) else day(on)
-    events = []
-    for slot, status in enumerate(statuses):
-        absent = 60 if status in ("excused", "leave", "unexcused") else 0
-        event = {
-            "school": "s",
-            "pupil": "p",
-            "lesson": f"{at}-{slot}",
-            "starts_at": datetime.combine(at, time(9 + slot), UTC),
-            "minutes": 60,
-            "subject": "ma",
-            "status": status,
-            "absent_minutes": absent,
-            "recorded_at": datetime.combine(DAYS[0], time(), UTC) + timedelta(hours=revision),
-        }
-        events.append({**event, **more})
-    return {"type": "attendance", "source": "x", "history": False, "events": events}
-
-
-def lesson_of(on: int) -> str:
-    return f"{day(on)}-0"
-
-
-def close(on: int | date, history: bool = False) -> Plain:
-    at = on if isinstance(on, date) else day(on)
-    return {"type": "day_closed", "school": "s", "date": at, "history": history}
-
-
-def record(enrolled: int | None, valid_from: int = 1, revision: int = 0) -> Plain:
-    return {
-        "type": "pupil_record",
-        "school": "s",
-        "pupil": "p",
-        "enrolled": None if enrolled is None else day(enrolled),
-        "valid_from": day(valid_from),
-        "recorded_at": datetime.combine(DAYS[0], time(), UTC) + timedelta(hours=revision),
-    }
-
-
-def school(first: int, last: int, *statuses: str) -> list[Plain]:
-    """Days `first` to `last`, each with these lessons and a close."""
-    return [fact for n in range(first, last + 1) for fact in (lessons(n, *statuses), close(n))]
-
-
-def closes(first: int, last: int) -> list[Plain]:
-    return [close(n) for n in range(first, last + 1)]
-
-
-def at_least(indicator: str, edge: object, days: int | None = None, **more: Any) -> Plain:
-    return {"indicator": indicator, "days": days, "at_least": edge, **more}
-
-
-def rulebook(levels: Plain | dict[int, Plain], **more: Any) -> Plain:
-    return {"clear_factor": "0.8", "clear_after": 10, "rules": [{"id": "r", "levels": levels}]} | (
-        more
-    )
-
-
-UNEXCUSED = rulebook(
-    {n: at_least("unexcused_lessons", 2 * n, days=5) for n in (1, 2, 3)},
+from tests.oracle.facts import (
+    CALENDAR,
+    DAYS,
+    RUN,
+    SHARE,
+    UNEXCUSED,
+    YEAR_END,
+    Plain,
+    at_least,
+    close,
+    closes,
+    day,
+    lesson_of,
+    lessons,
+    record,
+    rulebook,
+    school,
+    sentence,
+    told,
 )
-"""Two, four and six unexcused lessons in five days."""
-
-SHARE = rulebook({1: at_least("absence_share", "0.10", days=20)})
-RUN = rulebook({1: at_least("absent_run", 3)})
-
-
-def told(facts: list[Plain], rules: Plain = UNEXCUSED, calendar: Plain = CALENDAR) -> list[str]:
-    """The steps as short sentences, days by their numbers."""
-    return [_sentence(step) for step in steps(facts, rules, calendar)]
-
-
-def _sentence(step: Step) -> str:
-    left = "" if step["remaining"] is None else f" leaving {step['remaining']}"
-    as_of, since = DAYS.index(step["as_of"]) + 1, DAYS.index(step["since"]) + 1
-    return f"day {as_of}: {step['kind']} {step['level']}{left}, since {since}"
-
+from tests.oracle.judge import steps
 
 # ---- Opened --------------------------------------------------------------------------------
 
@@ -323,7 +216,7 @@ def test_a_correction_may_raise_a_finding_on_a_day_that_is_past() -> None:
 
     found = steps(facts, UNEXCUSED, CALENDAR)
 
-    assert [_sentence(step) for step in found][1:] == ["day 7: raised 2, since 1"]
+    assert [sentence(step) for step in found][1:] == ["day 7: raised 2, since 1"]
     assert found[-1]["figures"] is None
 
 
@@ -333,7 +226,7 @@ def test_a_rise_by_correction_that_holds_today_carries_figures() -> None:
 
     raised = steps(facts, UNEXCUSED, CALENDAR)[-1]
 
-    assert _sentence(raised) == "day 2: raised 2, since 1"
+    assert sentence(raised) == "day 2: raised 2, since 1"
     assert [figure["value"] for figure in raised["figures"]] == [4]
 
 

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from services.rules import engine as module
 from services.rules.backtest import backtest
-from services.rules.engine import Engine
-from services.rules.indicators import COUNTING_DAYS, COVERAGE, MEASURED, Figure, Figures
+from services.rules.engine import Engine, Pair
+from services.rules.indicators import COUNTING_DAYS, COVERAGE, MEASURED
 from shared.calendar import SchoolCalendar
-from shared.rulebook import INDICATORS, Condition, FigureKey, Rule, Rulebook
+from shared.indicators import INDICATORS, FigureKey
+from shared.rulebook import Condition, Rule, Rulebook
 from tests.streams import CALENDAR_CONTENT, RULEBOOK_CONTENT, random_stream
 
 LEAVES: tuple[tuple[dict[str, Any], bool], ...] = (
@@ -23,6 +24,8 @@ LEAVES: tuple[tuple[dict[str, Any], bool], ...] = (
     ({"indicator": "lates", "days": 10}, False),
     ({"indicator": "absent_run"}, False),
 )
+
+Known = dict[FigureKey, Pair | None]
 
 SHARES = ("0.000001", "0.02", "0.1", "0.15", "0.3", "0.333333", "0.5", "1")
 COUNTS = ("1", "2", "3", "5", "2.5")
@@ -67,7 +70,7 @@ def rulebooks(draw: st.DrawFn) -> Rulebook:
 
 
 @st.composite
-def figures(draw: st.DrawFn, rulebook: Rulebook, wanted: tuple[FigureKey, ...]) -> Figures:
+def figures(draw: st.DrawFn, rulebook: Rulebook, wanted: tuple[FigureKey, ...]) -> Known:
     """Figures that often lie on a threshold, plain or eased, and else beside."""
     ease = Fraction(rulebook.clear_factor)
     edges = [each for text in (*SHARES, *COUNTS) for each in edges_of(Fraction(text), ease)]
@@ -78,7 +81,7 @@ def edges_of(threshold: Fraction, ease: Fraction) -> Iterator[Fraction]:
     yield from (threshold, threshold * ease, threshold / ease)
 
 
-def near(edges: list[Fraction]) -> st.SearchStrategy[Figure]:
+def near(edges: list[Fraction]) -> st.SearchStrategy[Pair]:
     return st.builds(
         lambda edge, by: (max(0, edge.numerator * 1000 + by), edge.denominator * 1000),
         st.sampled_from(edges),
@@ -86,11 +89,11 @@ def near(edges: list[Fraction]) -> st.SearchStrategy[Figure]:
     )
 
 
-def measured() -> st.SearchStrategy[Figure]:
+def measured() -> st.SearchStrategy[Pair]:
     return st.tuples(st.integers(0, 12_000), st.integers(1, 12_000))
 
 
-def holds(condition: Condition, known: Figures, ease: Fraction = Fraction(1)) -> bool:
+def holds(condition: Condition, known: Known, ease: Fraction = Fraction(1)) -> bool:
     if condition.all is not None:
         return all(holds(part, known, ease) for part in condition.all)
     if condition.any is not None:
@@ -104,8 +107,8 @@ def holds(condition: Condition, known: Figures, ease: Fraction = Fraction(1)) ->
     return Fraction(*figure) <= Fraction(condition.at_most) / ease
 
 
-def is_met(rule: Rule, known: Figures) -> bool:
-    def reaches(figure: Figure, least: Fraction) -> bool:
+def is_met(rule: Rule, known: Known) -> bool:
+    def reaches(figure: Pair | None, least: Fraction) -> bool:
         return not least or (figure is not None and Fraction(*figure) >= least)
 
     return all(
@@ -134,7 +137,7 @@ def test_the_matcher_decides_as_fractions_do(data: st.DataObject) -> None:
             )
             assert (rule.id in judgement.enough) == is_met(rule, known)
             for level in held:
-                deciding = list(engine.deciding(rule.levels[level], judgement))
+                deciding = list(engine.deciding(rule.id, rule.levels[level], judgement))
                 assert deciding
                 assert all(holds(leaf, known) for leaf in deciding)
 
@@ -190,4 +193,4 @@ def test_with_a_matcher_that_matches_nothing_no_step_comes_out(
 
 
 def test_what_the_rulebook_may_name_is_what_is_measured() -> None:
-    assert INDICATORS.keys() == MEASURED
+    assert {name for name, known in INDICATORS.items() if known.of == "pupil"} == MEASURED

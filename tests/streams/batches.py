@@ -6,10 +6,10 @@ from shared.events import AttendanceBatch, AttendanceEvent
 
 
 def batches(
-    events: Sequence[AttendanceEvent], size: Callable[[], int]
+    events: Sequence[AttendanceEvent], size: Callable[[], int], *, history: bool = False
 ) -> Iterator[AttendanceBatch]:
     """The events in their order, in entries of `size()` each."""
     while events:
         many = size()
-        yield AttendanceBatch(source="invented", events=list(events[:many]))
+        yield AttendanceBatch(source="invented", history=history, events=list(events[:many]))
         events = events[many:]

@@ -1,15 +1,20 @@
 """Streams made from a seed: two schools, half a year, and all that can go wrong with a register."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
+from typing import get_args
 
 from shared.events import (
     WHOLLY_ABSENT,
+    AnswerKind,
     AttendanceBatch,
     AttendanceEvent,
     CalendarChanged,
+    CaseAnswer,
+    CaseTold,
     DayClosed,
     Fact,
     PupilRecord,
@@ -24,21 +29,33 @@ from tests.streams.files import (
     RULEBOOK_CONTENT,
     RULEBOOK_VARIANTS,
     SCHOOL_YEARS,
+    Content,
     calendar_content,
 )
 
+RULEBOOKS: dict[str, Content] = {"first": RULEBOOK_CONTENT, **RULEBOOK_VARIANTS}
 
-def random_stream(seed: int, pupils: int = 8, days: int = 110) -> list[Fact]:
+
+def random_stream(
+    seed: int,
+    pupils: int = 8,
+    days: int = 110,
+    rulebooks: Mapping[str, Content] = RULEBOOKS,
+) -> list[Fact]:
     """The facts of `days` school days at two schools, from the calendar's first on.
 
-    `RULEBOOK_CONTENT` and `CALENDAR_CONTENT` are in force from the start; most streams change
-    them on the way. Each day's registrations, corrections and records stand before its closes.
-    The same seed gives the same stream.
+    `CALENDAR_CONTENT` and a rulebook, such as the first of `rulebooks`, are in force from the
+    start; most streams change them on the way, the rulebook to any of `rulebooks`. Each day's
+    registrations, corrections, records, tellings and answers stand before its closes. The same
+    seed gives the same stream.
     """
-    return list(_Stream(Random(seed), pupils).facts(CALENDAR.school_days[:days]))
+    return list(_Stream(Random(seed), pupils, rulebooks).facts(CALENDAR.school_days[:days]))
 
 
 SCHOOLS = ("alvik", "österby")
+CLASSES = ("7a", "7b")
+SUBJECTS = ("ma", "sv", "idrott")
+BUSES = ("811", "812", "")
 
 Weights = dict[Status, int]
 
@@ -63,10 +80,28 @@ TEMPERS: dict[str, tuple[str, ...]] = {
 """The spells that a pupil goes through, in this order and from the start again."""
 
 
+HABITS = (
+    "",
+    "a subject",
+    "mornings",
+    "ends",
+    "a weekday",
+    "edges",
+    "between",
+    "leave",
+    "term start",
+)
+"""What a pupil misses beside all that a mood does."""
+
+
 @dataclass
 class _Pupil:
     school: str
     name: str
+    school_class: str
+    habit: str
+    dislikes: str
+    away_on: int
     joins: int
     temper: str
     reported: float
@@ -74,6 +109,7 @@ class _Pupil:
     in_roster: bool
     spell: int = 0
     spell_left: int = 0
+    leave_left: int = 0
     sent: dict[str, AttendanceEvent] = field(default_factory=dict)
     records: list[PupilRecord] = field(default_factory=list)
 
@@ -86,11 +122,15 @@ class _Pupil:
 class _Stream:
     """Makes one stream, day by day. `now` is the school's clock, in UTC."""
 
-    def __init__(self, random: Random, pupils: int) -> None:
+    def __init__(self, random: Random, pupils: int, rulebooks: Mapping[str, Content]) -> None:
         self.random = random
+        self.rulebooks = rulebooks
         self.pupils = [self._pupil(n) for n in range(pupils)]
         self.years = random.choice((1, 2, 2, 2))
         self.study_days: list[date] = []
+        self.delays: list[Content] = []
+        self.forgetful: set[str] = set()
+        self.outbreak = ""
         self.history_until = random.choice((0, 0, 25))
         self.later: list[tuple[date, AttendanceEvent]] = []
         self.now = datetime.combine(CALENDAR.school_days[0], time(6), UTC)
@@ -117,8 +157,9 @@ class _Stream:
                 yield from self._closes(day, n, often=0.3)
                 continue
             self.now = datetime.combine(day, time(6), UTC)
-            gap: list[Fact] = [*self._batches(self._events(day, n)), *self._records(day, n)]
-            gap += self._changes(days, n)
+            self._happens()
+            gap: list[Fact] = [*self._batches(self._events(day, n), n), *self._records(day, n)]
+            gap += [*self._changes(days, n), *self._talk(day)]
             self.random.shuffle(gap)
             yield from gap
             yield from self._closes(day, n, often=0.97)
@@ -132,6 +173,10 @@ class _Stream:
         return _Pupil(
             school=SCHOOLS[n % 3 == 2],
             name=f"p{n}",
+            school_class=random.choice(CLASSES),
+            habit=random.choice(HABITS),
+            dislikes=random.choice(SUBJECTS),
+            away_on=random.randrange(5),
             joins=joins,
             temper=temper,
             reported=random.choice((1, 1, 0.97, 0.88)),
@@ -150,6 +195,14 @@ class _Stream:
                         events += disturb(pupil)
         return events
 
+    def _happens(self) -> None:
+        """What befalls many at once today: a teacher who forgets, a class that falls ill."""
+        places = [f"{school} {each}" for school in SCHOOLS for each in CLASSES]
+        self.outbreak = self.random.choice(places) if self.random.random() < 0.1 else ""
+        for place in [f"{each} {subject}" for each in places for subject in SUBJECTS]:
+            if self.random.random() < (0.4 if place in self.forgetful else 0.04):
+                self.forgetful ^= {place}
+
     def _lessons(self, pupil: _Pupil, day: date) -> list[AttendanceEvent]:
         random = self.random
         if pupil.spell_left == 0:
@@ -160,11 +213,18 @@ class _Stream:
             return []
         alike = self._status(pupil.mood) if random.random() < 0.5 else None
         events = []
-        for slot in range(random.choice((1, 2, 2, 2, 3))):
+        fallen_ill = self.outbreak == f"{pupil.school} {pupil.school_class}"
+        if fallen_ill and random.random() < 0.8:
+            alike = Status.EXCUSED
+        slots = random.choice((1, 2, 2, 3, 3, 4))
+        for slot in range(slots):
             on = day if random.random() > 0.02 else day + timedelta(days=random.randint(1, 3))
-            status = alike or self._status(pupil.mood)
-            event = self._event(pupil, f"{day:%m%d}-{slot}", on, status)
-            if random.random() >= pupil.reported:
+            subject = random.choice((*SUBJECTS, *SUBJECTS, ""))
+            habit = self._habitual(pupil, day, subject, slot, slots)
+            status = habit or alike or self._status(pupil.mood)
+            event = self._event(pupil, f"{day:%m%d}-{slot}", on, slot, subject, status)
+            forgotten = f"{pupil.school} {pupil.school_class} {subject}" in self.forgetful
+            if random.random() >= pupil.reported or (forgotten and random.random() < 0.8):
                 event = self._revised(event, Status.UNREPORTED)
             elif random.random() < 0.04:
                 # The register is filled in some days later.
@@ -173,9 +233,33 @@ class _Stream:
             events.append(self._sent(pupil, event))
         return events
 
-    def _event(self, pupil: _Pupil, lesson: str, day: date, status: Status) -> AttendanceEvent:
+    def _habitual(
+        self, pupil: _Pupil, day: date, subject: str, slot: int, slots: int
+    ) -> Status | None:
+        """What the pupil's habit makes of a lesson; None: nothing."""
+        missed = self.random.choice((Status.UNEXCUSED, Status.UNEXCUSED, Status.EXCUSED))
+        term_began = any(day - timedelta(days=20) <= first <= day for first in _TERM_STARTS)
+        habits: dict[str, tuple[bool, float, Status]] = {
+            "a subject": (subject == pupil.dislikes, 0.6, missed),
+            "mornings": (slot == 0, 0.5, self.random.choice((Status.LATE, missed))),
+            "ends": (slot == slots - 1, 0.5, self.random.choice((Status.LATE, missed))),
+            "a weekday": (day.weekday() == pupil.away_on, 0.8, missed),
+            "edges": (CALENDAR.is_edge(day), 0.6, missed),
+            "between": (0 < slot < slots - 1, 0.6, Status.UNEXCUSED),
+            "leave": (pupil.leave_left > 0, 1, Status.LEAVE),
+            "term start": (term_began, 0.5, missed),
+        }
+        if pupil.habit == "leave" and slot == 0:
+            begins = pupil.leave_left == 0 and self.random.random() < 0.06
+            pupil.leave_left = self.random.randint(1, 4) if begins else max(0, pupil.leave_left - 1)
+        applies, likelihood, status = habits.get(pupil.habit, (False, 0, missed))
+        return status if applies and self.random.random() < likelihood else None
+
+    def _event(
+        self, pupil: _Pupil, lesson: str, day: date, slot: int, subject: str, status: Status
+    ) -> AttendanceEvent:
+        clock = time(self.random.choice((8, 8, 9, 9)) + 2 * slot, self.random.choice((0, 20)))
         # Now and then just after midnight, when it is still the day before in UTC.
-        clock = time(self.random.choice((8, 9, 10, 13, 14)), 20)
         if self.random.random() < 0.02:
             clock = time(0, 20)
         minutes = self.random.choice(pupil.minutes)
@@ -185,10 +269,11 @@ class _Stream:
             lesson=f"{pupil.name}-{lesson}",
             starts_at=datetime.combine(day, clock, CALENDAR.zone).astimezone(UTC),
             minutes=minutes,
-            subject=self.random.choice(("ma", "sv", "idrott")),
+            subject=subject,
             status=status,
             absent_minutes=self._absent(status, minutes),
             recorded_at=self._tick(),
+            group=f"{pupil.school_class}-{subject}" if subject else "",
         )
 
     def _status(self, mood: str) -> Status:
@@ -328,6 +413,11 @@ class _Stream:
                 back = self.random.choice((None, 2, 12, 30, 200))
                 enrolled = None if back is None else _back(day, back)
                 records.append(self._record(pupil, day, enrolled))
+            elif pupil.records and self.random.random() < 0.02:
+                # Another bus, what the feeder school told late, another class.
+                if self.random.random() < 0.3:
+                    pupil.school_class = self.random.choice(CLASSES)
+                records.append(self._record(pupil, day, pupil.records[-1].enrolled))
             elif pupil.records and self.random.random() < 0.03:
                 records.append(self.random.choice(pupil.records))
         return records
@@ -336,8 +426,14 @@ class _Stream:
         record = PupilRecord(
             school=pupil.school,
             pupil=pupil.name,
-            school_class="8b",
+            school_class=pupil.school_class if self.random.random() < 0.95 else "",
             enrolled=enrolled,
+            bus=self.random.choice(BUSES),
+            feeder_school=self.random.choice(("", "byskolan")),
+            need=self.random.random() < 0.2,
+            last_year_share=self.random.choice(
+                (None, None, Decimal("0.04"), Decimal("0.10"), Decimal("0.25"))
+            ),
             valid_from=day,
             recorded_at=self._tick(),
         )
@@ -347,15 +443,23 @@ class _Stream:
     def _changes(self, days: Sequence[date], n: int) -> list[Fact]:
         changes: list[Fact] = []
         if self.random.random() < 0.02:
-            name = self.random.choice(["first", *RULEBOOK_VARIANTS])
-            content = RULEBOOK_VARIANTS.get(name, RULEBOOK_CONTENT)
-            changes.append(RulebookChanged(version=name, content=content))
+            name = self.random.choice(list(self.rulebooks))
+            changes.append(RulebookChanged(version=name, content=self.rulebooks[name]))
         if self.random.random() < 0.02:
             # A day to come, today, or one that has been.
             other = n + self.random.choice((-10, -5, -2, 0, 1, 3, 5, 8))
             if 0 <= other < len(days) and days[other] < _SECOND_YEAR:
                 self.study_days.append(days[other])
                 changes.append(self._calendar_changed())
+        if self.random.random() < 0.03:
+            # Nearly always a day that has been: delays are told of when it is too late.
+            delayed = days[
+                max(0, min(len(days) - 1, n + self.random.choice((-12, -3, -1, 0, 0, 1))))
+            ]
+            buses = self.random.choice(({}, {"buses": ["811"]}, {"buses": ["811", "812"]}))
+            before = self.random.choice(("08:20", "10:20", "12:00"))
+            self.delays.append({"date": str(delayed), "before": before, **buses})
+            changes.append(self._calendar_changed())
         if self.years == 1 and (days[n] >= _SECOND_YEAR or self.random.random() < 0.005):
             self.years = 2
             changes.append(self._calendar_changed())
@@ -366,8 +470,32 @@ class _Stream:
         return changes
 
     def _calendar_changed(self) -> CalendarChanged:
-        content = calendar_content(self.years, self.study_days)
-        return CalendarChanged(version=f"{self.years}-{len(self.study_days)}", content=content)
+        content = calendar_content(self.years, self.study_days, self.delays)
+        version = f"{self.years}-{len(self.study_days)}-{len(self.delays)}"
+        return CalendarChanged(version=version, content=content)
+
+    def _talk(self, day: date) -> list[CaseTold | CaseAnswer]:
+        """Signals were told, and answered, now and then days ago, and now and then said twice."""
+        talk: list[CaseTold | CaseAnswer] = []
+        for pupil in self.pupils:
+            on = day - timedelta(days=self.random.choice((0, 0, 0, 1, 3, 9, 40)))
+            if pupil.sent and self.random.random() < 0.06:
+                told = CaseTold(school=pupil.school, pupil=pupil.name, recipient="lärare", on=on)
+                talk += [told] * self.random.choice((1, 1, 2))
+            if pupil.sent and self.random.random() < 0.04:
+                answer = self.random.choice(get_args(AnswerKind))
+                until = day + timedelta(days=self.random.randint(-2, 25))
+                talk.append(
+                    CaseAnswer(
+                        school=pupil.school,
+                        pupil=pupil.name,
+                        answer=answer,
+                        by="lärare",
+                        on=on,
+                        until=until if answer in ("known_cause", "booked") else None,
+                    )
+                )
+        return talk
 
     def _closes(self, day: date, n: int, often: float) -> Iterator[DayClosed]:
         history = n < self.history_until
@@ -383,12 +511,16 @@ class _Stream:
             if not CALENDAR.is_school_day(next_day) and self.random.random() < 0.2:
                 yield DayClosed(school=school, date=next_day, history=history)
 
-    def _batches(self, events: list[AttendanceEvent]) -> list[AttendanceBatch]:
+    def _batches(self, events: list[AttendanceEvent], n: int) -> list[AttendanceBatch]:
         self.random.shuffle(events)
-        return list(batches(events, lambda: self.random.randint(1, 12)))
+        history = n < self.history_until
+        return list(batches(events, lambda: self.random.randint(1, 12), history=history))
 
 
 _HOUR = timedelta(hours=1)
+_TERM_STARTS = [
+    date.fromisoformat(term["first"]) for year in SCHOOL_YEARS for term in year["terms"]
+]
 _SIXTY_DAYS_ON = CALENDAR.school_days[62]
 _SECOND_YEAR = date.fromisoformat(SCHOOL_YEARS[1]["terms"][0]["first"])
 

@@ -1,4 +1,4 @@
-"""The page behind a message's link: that message's pupils, by id, and why each stands there.
+"""The page behind a message's link: its pupils, by id, and units, and why each stands there.
 
 Whoever has the link sees the page, so the link is 128 random bits, and the page is kept by no
 cache, tells no other site where it was opened, and loads nothing from anywhere.
@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.notify.desk import Fate, Item, Page
-from services.notify.pages.words import LEVELS, fate, figure
+from services.notify.pages.words import LEVELS, Words, about, fate
 
 _HERE = Path(__file__).parent
 
@@ -49,7 +49,10 @@ def page_routes(find: Find) -> list[BaseRoute]:
             html = environment.get_template("unknown.html").render(style=style)
             return HTMLResponse(html, status_code=404, headers=headers)
         html = environment.get_template("page.html").render(
-            style=style, kind=opened.page.kind, pupils=_pupils(opened)
+            style=style,
+            kind=opened.page.kind,
+            concerns=_grouped(opened, good_news=False),
+            good_news=_grouped(opened, good_news=True),
         )
         return HTMLResponse(html, headers=headers)
 
@@ -70,15 +73,17 @@ def _headers(style: str) -> dict[str, str]:
     }
 
 
-def _pupils(opened: Opened) -> list[dict[str, Any]]:
-    """The signals by pupil; the items come in the order in which they are to be read."""
-
-    def pupil(item: Item) -> tuple[str, str]:
-        return item.signal.school, item.signal.pupil
-
+def _grouped(opened: Opened, *, good_news: bool) -> list[dict[str, Any]]:
+    """The signals by pupil or unit; the items come in the order in which they are to be read."""
+    items = (item for item in opened.page.items if item.signal.good_news is good_news)
+    groups = [list(each) for _, each in groupby(items, lambda item: item.signal.about)]
     return [
-        {"school": school, "pupil": name, "signals": _signals(items, opened.fates)}
-        for (school, name), items in groupby(opened.page.items, pupil)
+        {
+            "about": about(group[0].signal),
+            "school": group[0].signal.school,
+            "signals": _signals(group, opened.fates),
+        }
+        for group in groups
     ]
 
 
@@ -88,8 +93,8 @@ def _signals(items: Iterable[Item], fates: Mapping[str, Fate]) -> list[dict[str,
             "title": item.signal.title,
             "since": item.signal.since.isoformat(),
             "level": LEVELS[item.signal.level],
-            "figures": [figure(each) for each in item.signal.evidence],
-            "fate": fate(fates.get(item.signal.opened), item.signal.level),
+            "words": Words(item.signal.words.get("sv", ""), item.signal.words.get("en", "")),
+            "fate": fate(fates.get(item.signal.opened), item.signal),
         }
         for item in items
     ]

@@ -1,11 +1,9 @@
-"""Levels, figures and fates in the words that staff read, in Swedish and in English."""
+"""Levels, fates and what signals are about, as staff read it: in Swedish and in English."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
-from services.notify.desk import Fate
-from shared.events import Evidence, Figure, StepKind
-from shared.rulebook import INDICATORS
+from services.notify.desk import Fate, Signal
+from shared.events import StepKind
 
 
 class Words(NamedTuple):
@@ -22,38 +20,24 @@ LEVELS = {
     4: Words("Kritisk", "Critical"),
 }
 
-_INDICATORS: Mapping[tuple[str, str], Words] = {
-    ("absence_share", ""): Words("Frånvaro av lektionstiden", "Absence, share of lesson time"),
-    ("absence_share", "all"): Words("Frånvaro av lektionstiden", "Absence, share of lesson time"),
-    ("absence_share", "excused"): Words(
-        "Giltig frånvaro av lektionstiden", "Excused absence, share of lesson time"
-    ),
-    ("absence_share", "unexcused"): Words(
-        "Ogiltig frånvaro av lektionstiden", "Unexcused absence, share of lesson time"
-    ),
-    ("unexcused_lessons", ""): Words(
-        "Lektioner med ogiltig frånvaro", "Lessons with unexcused absence"
-    ),
-    ("unexcused_days", ""): Words("Dagar med ogiltig frånvaro", "Days with unexcused absence"),
-    ("absent_run", ""): Words("Frånvarodagar i följd", "Days absent in a row"),
-    ("lates", ""): Words("Sena ankomster", "Late arrivals"),
-}
+
+def about(signal: Signal) -> Words:
+    """Whom or what a signal is about: a pupil by id, a class, a group, or the whole school."""
+    if signal.pupil:
+        return Words(f"Elev {signal.pupil}", f"Pupil {signal.pupil}")
+    kind, _, name = signal.unit.partition("/")
+    if kind == "school":
+        return Words("Skolan", "The school")
+    if kind == "class":
+        return Words(f"Klass {name}", f"Class {name}")
+    if name:
+        return Words(f"Gruppen {name}", f"Group {name}")
+    return Words("Lektioner utan grupp", "Lessons of no group")
 
 
-def figure(evidence: Evidence) -> Words:
-    """One measured value with its window and threshold."""
-    name = _INDICATORS.get((evidence.indicator, evidence.kind or ""))
-    name = name or Words(evidence.indicator, evidence.indicator)
-    value = _number(evidence.indicator, evidence.value)
-    window, limit = _window(evidence.days), _limit(evidence)
-    return Words(
-        f"{name.sv}: {value.sv}{window.sv}{limit.sv}", f"{name.en}: {value.en}{window.en}{limit.en}"
-    )
-
-
-def fate(since: Fate | None, level: int) -> Words | None:
-    """What has become of a signal shown at `level`; None: it stands as shown."""
-    if since is None or since.level == level:
+def fate(since: Fate | None, shown: Signal) -> Words | None:
+    """What has become of a signal since; None: it stands as shown. Good news has no levels."""
+    if since is None or since.level == shown.level or (since.level and shown.good_news):
         return None
     on = since.as_of.isoformat()
     if since.kind is StepKind.CLEARED:
@@ -64,31 +48,3 @@ def fate(since: Fate | None, level: int) -> Words | None:
     if since.kind is StepKind.RETRACTED:
         return Words(f"rättad {on} till {now.sv}", f"corrected {on} to {now.en}")
     return Words(f"höjd {on} till {now.sv}", f"raised {on} to {now.en}")
-
-
-def _number(indicator: str, value: Figure | None) -> Words:
-    if value is None:
-        return Words("inget att mäta", "nothing to measure")
-    known = INDICATORS.get(indicator)
-    if known is not None and known.rate:
-        per_cent = f"{100 * value:.1f}"
-        return Words(f"{per_cent.replace('.', ',')} %", f"{per_cent} %")
-    plain = f"{value:g}"
-    return Words(plain.replace(".", ","), plain)
-
-
-def _window(days: int | None) -> Words:
-    if days is None:
-        return Words("", "")
-    return Words(f", de senaste {days} skoldagarna", f", the last {days} school days")
-
-
-def _limit(evidence: Evidence) -> Words:
-    if evidence.at_least is not None:
-        limit, words = evidence.at_least, Words("minst", "at least")
-    elif evidence.at_most is not None:
-        limit, words = evidence.at_most, Words("högst", "at most")
-    else:
-        return Words("", "")
-    number = _number(evidence.indicator, limit)
-    return Words(f" (gräns: {words.sv} {number.sv})", f" (threshold: {words.en} {number.en})")

@@ -1,0 +1,355 @@
+"""What one close has measured and judged: today for all pupils, and past days where asked."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from services.rules.case_figures import (
+    OnRecord,
+    findings,
+    oldest_open,
+    on_record,
+    relapses,
+    unanswered,
+)
+from services.rules.daybook import Daybook
+from services.rules.deciding import deciding_lessons
+from services.rules.engine import Engine, Judgement, Pair
+from services.rules.evidence import Named, Seen
+from services.rules.indicators import COVERAGE, MEASURED, Figures, measure, ratio_of
+from services.rules.judges import Judges
+from services.rules.pupil import (
+    CORRECTION_DAYS,
+    Pupil,
+    SchoolDays,
+    is_sensitive,
+    measured_lessons,
+)
+from services.rules.strips import Column, Strips, of_all, of_columns
+from shared.calendar import SchoolCalendar
+from shared.indicators import INDICATORS, FigureKey
+from shared.rulebook import Rule
+
+_AT_ONCE = 500
+"""Past days judged at a time: some 20 MB of strips."""
+
+
+class DayClose(NamedTuple):
+    """A school's day that closes, or is still open, and what it and earlier days are judged by."""
+
+    day: date
+    history: bool
+    rulebook: str
+    calendar: SchoolCalendar
+    calendar_since: date
+    """The first day that was closed by this calendar."""
+    judges: Judges
+    judges_on: Callable[[date], Judges]
+    """The rulebook that was in force on a day."""
+    judges_before: Callable[[str], Judges | None]
+    """The last rulebook in force that had a rule which is gone or disabled now."""
+
+    def rule_and_judges(self, rule: str, decided_on: date) -> tuple[Rule | None, Judges | None]:
+        """A rule as it is now, else as it last was, and the rulebook that decided on a day."""
+        now = self.judges.rules.get(rule)
+        if now is None:
+            before = self.judges_before(rule)
+            return (before.rules[rule] if before else None), before
+        return now, self.judges if decided_on == self.day else self.judges_on(decided_on)
+
+
+class Wanted(NamedTuple):
+    """A pupil and the rules to be judged anew, if what stands of them was corrected."""
+
+    pupil: Pupil
+    corrected: int | None
+    rules: Sequence[str]
+
+
+class Asked(NamedTuple):
+    """A pupil's day."""
+
+    pupil: Pupil
+    day: date
+
+
+class Found(NamedTuple):
+    """What was measured and judged of a pupil's day, in some column of many."""
+
+    pupil: Pupil
+    engine: Engine
+    strips: Strips
+    column: int
+    figures: Mapping[FigureKey, Figures]
+    judgement: Judgement
+
+
+class Closing:
+    """The figures and judgements of one close."""
+
+    def __init__(
+        self, book: Daybook, days: SchoolDays, pupils: Sequence[Pupil], at: DayClose
+    ) -> None:
+        self.at = at
+        self._book = book
+        self._days = days
+        self._pupils = pupils
+        self._past: dict[tuple[int, date, Engine], Found] = {}
+        self._case: list[Judgement] | None = None
+
+    @cached_property
+    def _strips(self) -> Strips:
+        enrolled = np.array([pupil.enrolled for pupil in self._pupils], np.int64)
+        return of_all(self._book, enrolled, self.at.calendar, self.at.day)
+
+    @cached_property
+    def _figures(self) -> dict[FigureKey, Figures]:
+        return measure(self._strips, _measurable((self.at.judges.plain, self.at.judges.case)))
+
+    @cached_property
+    def plain(self) -> list[Judgement]:
+        """By slot, what the rules on registrations say of today."""
+        judges, count = self.at.judges, len(self._pupils)
+        found = judges.plain.judge_all(self._figures, count)
+        if judges.rulebook.handover is None:
+            return found
+        slots = [pupil.slot for pupil in self._pupils if self.is_lowered(Asked(pupil, self.at.day))]
+        if slots:
+            lowered = judges.lowered.judge_all(_taken(self._figures, slots), len(slots))
+            for slot, judgement in zip(slots, lowered, strict=True):
+                found[slot] = judgement
+        return found
+
+    def case(self) -> list[Judgement]:
+        """By slot, what the rules on cases say of today, by what stands when it is first asked."""
+        if self._case is None:
+            engine = self.at.judges.case
+            asked = [Asked(pupil, self.at.day) for pupil in self._pupils]
+            self._figures.update(self._case_figures(engine, asked, self._figures))
+            self._case = engine.judge_all(self._figures, len(asked))
+        return self._case
+
+    def is_lowered(self, asked: Asked) -> bool:
+        """Does the handover lower thresholds for the pupil on that day?"""
+        handover = self.at.judges_on(asked.day).rulebook.handover
+        return is_sensitive(asked.pupil, asked.day, handover, self.at.calendar)
+
+    def anew(
+        self, wanted: Iterable[Wanted], *, on_case: bool
+    ) -> dict[tuple[int, str], dict[int, int]]:
+        """The level of each school day of what stands, as it is known now, by slot and rule.
+
+        A day without enough data, or beyond the correction horizon, keeps the level it had; so
+        does one before the earliest that was corrected, since nothing it is judged by has changed.
+        """
+        calendar, today = self.at.calendar, self.at.day
+        oldest = calendar.horizon(today, CORRECTION_DAYS) or date.min
+        plan: list[tuple[Pupil, str, tuple[date, ...], date]] = []
+        for pupil, corrected, rules in wanted:
+            for rule in rules:
+                finding = pupil.findings.get(rule)
+                if finding is None or (corrected is None and not finding.early):
+                    continue
+                first = today if corrected is None else date.fromordinal(max(1, corrected))
+                if corrected is not None and self.at.calendar_since > finding.since:
+                    first = finding.since
+                days = calendar.between(finding.since, today)
+                plan.append((pupil, rule, days, max(first, oldest)))
+        self._judge_past(
+            {
+                (pupil.slot, day): Asked(pupil, day)
+                for pupil, _, days, first in plan
+                for day in days
+                if first <= day < today
+            }.values(),
+            on_case=on_case,
+        )
+        found: dict[tuple[int, str], dict[int, int]] = {}
+        for pupil, rule, days, first in plan:
+            held = pupil.findings[rule].levels
+            levels = found[pupil.slot, rule] = {}
+            for day in days:
+                level = None
+                if day >= first:
+                    level = self._level(Asked(pupil, day), rule, on_case=on_case)
+                ordinal = day.toordinal()
+                levels[ordinal] = held.get(ordinal, 0) if level is None else level
+        return found
+
+    def seen(self, asked: Asked, judges: Judges, rule: str) -> tuple[Engine, Seen]:
+        """What was measured of a pupil's day for a rule, and the engine that judged it."""
+        on_case = rule in judges.case.rules
+        engine = judges.case if on_case else self._plain_engine(judges, asked)
+        found = self._past.get((asked.pupil.slot, asked.day, engine))
+        if found is None and judges is self.at.judges and asked.day == self.at.day:
+            slot = asked.pupil.slot
+            judgement = (self.case() if on_case else self.plain)[slot]
+            found = Found(asked.pupil, engine, self._strips, slot, self._figures, judgement)
+        if found is None:
+            (found,) = self.find([asked], engine)
+        return engine, self.evidence(found)
+
+    def evidence(self, found: Found) -> Seen:
+        """What a step may tell of a column."""
+        strip = found.strips.column(found.column)
+        lessons = measured_lessons(found.pupil, self._days)
+
+        def value(key: FigureKey) -> Pair | None:
+            figures, column = found.figures.get(key), found.column
+            if figures is None:
+                if key.indicator not in (COVERAGE, *MEASURED):
+                    return None
+                figures, column = measure(strip, [key])[key], 0
+            under = int(figures.under[column])
+            return (int(figures.over[column]), under) if under else None
+
+        def behind(key: FigureKey) -> Named:
+            return tuple(deciding_lessons(strip, lessons, key))
+
+        return Seen(value, found.judgement, self.at.calendar, behind)
+
+    def find(self, asked: Sequence[Asked], engine: Engine) -> list[Found]:
+        """Measure and judge some pupils' days."""
+        columns = [Column(pupil.slot, pupil.enrolled, day) for pupil, day in asked]
+        strips = of_columns(self._book, columns, self.at.calendar)
+        figures = measure(strips, _measurable([engine]))
+        figures.update(self._case_figures(engine, asked, figures))
+        judged = engine.judge_all(figures, len(asked))
+        return [
+            Found(each.pupil, engine, strips, column, figures, judgement)
+            for column, (each, judgement) in enumerate(zip(asked, judged, strict=True))
+        ]
+
+    def _plain_engine(self, judges: Judges, asked: Asked) -> Engine:
+        return judges.lowered if self.is_lowered(asked) else judges.plain
+
+    def _engine_on(self, asked: Asked, *, on_case: bool) -> Engine:
+        judges = self.at.judges_on(asked.day)
+        return judges.case if on_case else self._plain_engine(judges, asked)
+
+    def _level(self, asked: Asked, rule: str, *, on_case: bool) -> int | None:
+        if asked.day == self.at.day:
+            return (self.case() if on_case else self.plain)[asked.pupil.slot].level(rule)
+        engine = self._engine_on(asked, on_case=on_case)
+        return self._past[asked.pupil.slot, asked.day, engine].judgement.level(rule)
+
+    def _judge_past(self, wanted: Iterable[Asked], *, on_case: bool) -> None:
+        groups: dict[Engine, list[Asked]] = defaultdict(list)
+        for asked in wanted:
+            groups[self._engine_on(asked, on_case=on_case)].append(asked)
+        for engine, group in groups.items():
+            for start in range(0, len(group), _AT_ONCE):
+                part = group[start : start + _AT_ONCE]
+                for asked, found in zip(part, self.find(part, engine), strict=True):
+                    self._past[asked.pupil.slot, asked.day, engine] = found
+
+    # -- figures of the case
+
+    def _case_figures(
+        self, engine: Engine, asked: Sequence[Asked], figures: Mapping[FigureKey, Figures]
+    ) -> dict[FigureKey, Figures]:
+        keys = [key for key in engine.figures if key.indicator in _OF_CASES]
+        if not keys:
+            return {}
+        count = len(asked)
+        found = {
+            key: Figures(
+                np.zeros(count, np.int64),
+                np.full(count, key.indicator != "improvement", np.int64),
+            )
+            for key in keys
+        }
+        standing: list[tuple[int, Asked, list[OnRecord]]] = []
+        for place, each in enumerate(asked):
+            if each.pupil.has_case:
+                ordinary = self.at.judges_on(each.day).ordinary
+                standing.append((place, each, on_record(each.pupil, ordinary)))
+        for key in keys:
+            if key.indicator == "improvement":
+                self._improvement(key, standing, figures, found[key])
+                continue
+            for place, each, records in standing:
+                over, under = self._case_figure(key, each, records, figures, place)
+                found[key].over[place], found[key].under[place] = over, under
+        return found
+
+    def _case_figure(
+        self,
+        key: FigureKey,
+        asked: Asked,
+        records: Sequence[OnRecord],
+        figures: Mapping[FigureKey, Figures],
+        place: int,
+    ) -> Pair:
+        pupil, day = asked
+        if key.indicator == "findings":
+            return findings(records, key, day, self.at.calendar), 1
+        if key.indicator == "unanswered":
+            return unanswered(pupil, records, day, self.at.calendar), 1
+        if relapses(records, int(key.days), day, self.at.calendar):
+            share = figures[_share_of(key)]
+            return int(share.over[place]), int(share.under[place])
+        return 0, 1
+
+    def _improvement(
+        self,
+        key: FigureKey,
+        standing: Sequence[tuple[int, Asked, Sequence[OnRecord]]],
+        figures: Mapping[FigureKey, Figures],
+        found: Figures,
+    ) -> None:
+        """The share now over that on the day on which the oldest open finding opened."""
+        days = int(key.days)
+        opened = [
+            (place, asked.pupil, oldest)
+            for place, asked, records in standing
+            if (oldest := oldest_open(records, asked.day.toordinal()))
+        ]
+        missing = {
+            (pupil.slot, since): Asked(pupil, date.fromordinal(since))
+            for _, pupil, since in opened
+            if (since, days) not in pupil.base
+        }
+        if missing:
+            asked = list(missing.values())
+            columns = [Column(pupil.slot, pupil.enrolled, day) for pupil, day in asked]
+            strips = of_columns(self._book, columns, self.at.calendar)
+            base = measure(strips, [_share_of(key)])[_share_of(key)]
+            for column, each in enumerate(asked):
+                pair = int(base.over[column]), int(base.under[column])
+                each.pupil.base[each.day.toordinal(), days] = pair
+        places = [place for place, _, _ in opened]
+        pairs = [pupil.base[since, days] for _, pupil, since in opened]
+        # Of a base of nothing missed there is no improving.
+        over = np.array([pair[0] for pair in pairs], np.int64)
+        under = np.array([pair[1] if pair[0] else 0 for pair in pairs], np.int64)
+        now = figures[_share_of(key)]
+        share = ratio_of(Figures(now.over[places], now.under[places]), Figures(over, under))
+        found.over[places], found.under[places] = share
+
+
+_OF_CASES = frozenset(name for name, known in INDICATORS.items() if known.of == "case")
+
+
+def _share_of(key: FigureKey) -> FigureKey:
+    return FigureKey("absence_share", key.days, "all")
+
+
+def _measurable(engines: Iterable[Engine]) -> set[FigureKey]:
+    """The figures to be measured on strips; those of cases are made of some of them."""
+    keys: set[FigureKey] = set()
+    for engine in engines:
+        for key in engine.figures:
+            if key.indicator not in _OF_CASES:
+                keys.add(key)
+            elif key.indicator in ("relapse", "improvement"):
+                keys.add(_share_of(key))
+    return keys
+
+
+def _taken(figures: Mapping[FigureKey, Figures], columns: list[int]) -> dict[FigureKey, Figures]:
+    return {key: Figures(over[columns], under[columns]) for key, (over, under) in figures.items()}

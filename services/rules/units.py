@@ -1,0 +1,249 @@
+"""A school's classes and groups: counted in each partition, judged in one (P19, P20).
+
+At each close every partition says what it counts of the school's units, all that changed since
+it last did; the partition that the school's own name belongs to gathers these, and judges when
+all have come. A count that comes twice replaces itself, so sending again after a crash is
+harmless. See docs/decisions/0009-units-are-counted-everywhere-and-judged-in-one-place.md.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from fractions import Fraction
+from statistics import median
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from services.rules.case import Change, Finding, Today, close, end
+from services.rules.closing import DayClose
+from services.rules.engine import Engine, Judgement, Pair
+from services.rules.evidence import Cause, Seen, step_of
+from services.rules.indicators import Figures, ratio
+from services.rules.pupil import CORRECTION_DAYS
+from shared.calendar import SchoolCalendar
+from shared.events import CaseStep, UnitsCounted
+from shared.indicators import INDICATORS, FigureKey
+from shared.rulebook import Rule
+
+SCHOOL = "school"
+_FEWEST_DAYS = 10
+"""Days with a share that a class's median is made of, at least."""
+
+Counts = dict[int, dict[int, tuple[int, int]]]
+"""Of one unit, by date (ordinal) and partition: of how many, and how many of them."""
+
+
+class Units(msgspec.Struct):
+    """All that is kept of a school's units; part of each checkpoint."""
+
+    arrived: dict[int, dict[int, UnitsCounted]] = {}
+    """By the ordinal of a close and partition, what has come until all have."""
+    closed: int = 0
+    """The newest close that was judged, as an ordinal."""
+    counts: dict[str, Counts] = {}
+    """`class/…` and `group/…`; `group/` alone for lessons of no group."""
+    findings: dict[str, dict[str, Finding]] = {}
+
+
+def gather(units: Units, message: UnitsCounted, partitions: int) -> list[list[UnitsCounted]]:
+    """Take in what one partition counted; gives the closes for which all have come, in order."""
+    day = message.date.toordinal()
+    if day > units.closed:
+        units.arrived.setdefault(day, {}).setdefault(message.partition, message)
+    ready: list[list[UnitsCounted]] = []
+    for day in sorted(units.arrived):
+        if len(units.arrived[day]) < partitions:
+            break
+        ready.append(list(units.arrived.pop(day).values()))
+        units.closed = day
+    return ready
+
+
+class _Unit(NamedTuple):
+    """One unit at one close."""
+
+    units: Units
+    school: str
+    name: str
+    at: DayClose
+    corrected: int
+    """The earliest earlier day of which a count changed since the last close; 0: none."""
+
+    def judgement(self, day: date, engine: Engine) -> Judgement:
+        (found,) = _judge_all(self.units, [self.name], day, self.at.calendar, engine)
+        return found
+
+
+def judge(
+    units: Units, school: str, messages: Iterable[UnitsCounted], at: DayClose
+) -> Iterator[CaseStep]:
+    """Judge every rule for every unit of the school, with the counts of one close."""
+    today = at.day.toordinal()
+    changed = [day for each in messages for day in _take_in(units, each) if day < today]
+    named = {unit for unit in units.counts if unit != "group/"} | units.findings.keys()
+    names = sorted(named | {SCHOOL})
+    judgements = _judge_all(units, names, at.day, at.calendar, at.judges.units)
+    for name, judgement in zip(names, judgements, strict=True):
+        if judgement.levels or name in units.findings:
+            unit = _Unit(units, school, name, at, min(changed, default=0))
+            for rule, change in _decide(unit, judgement):
+                yield from _step(unit, rule, change)
+    oldest = at.calendar.year_start(at.calendar.horizon(at.day, CORRECTION_DAYS) or at.day)
+    if oldest is not None:
+        _forget(units, oldest.toordinal())
+
+
+def _take_in(units: Units, message: UnitsCounted) -> Iterator[int]:
+    """Put the counts in their places; gives the days of those that changed."""
+    for cell in message.cells:
+        of_unit = units.counts.setdefault(f"{cell.kind}/{cell.unit}", {})
+        of_day = of_unit.setdefault(cell.date.toordinal(), {})
+        now = (cell.of, cell.hits)
+        if of_day.get(message.partition, (0, 0)) != now:
+            of_day[message.partition] = now
+            yield cell.date.toordinal()
+
+
+def _decide(unit: _Unit, today: Judgement) -> list[tuple[str, Change]]:
+    """The life of each finding of one unit."""
+    at = unit.at
+    standing = unit.units.findings.pop(unit.name, {})
+    changes: list[tuple[str, Change]] = []
+    for gone in [each for each in standing if each not in at.judges.rules]:
+        changes += [(gone, change) for change in end(standing.pop(gone), at.day)]
+    engine = at.judges.units
+    for rule_id, rule in engine.rules.items():
+        before = standing.pop(rule_id, None)
+        if not _is_of(rule, unit.name) or (before is None and rule_id not in today.levels):
+            continue
+        now = Today(
+            at.day,
+            today.level(rule_id),
+            today.quiet(rule_id),
+            engine.clear_after[rule_id],
+            at.calendar.ends_school_year(at.day),
+        )
+        anew = None
+        if before is not None and unit.corrected:
+            anew = _anew(unit, rule_id, before)
+        after, made, _ = close(before, now, anew)
+        changes += [(rule_id, change) for change in made]
+        if after is not None:
+            standing[rule_id] = after
+    if standing:
+        unit.units.findings[unit.name] = standing
+    return changes
+
+
+def _anew(unit: _Unit, rule: str, finding: Finding) -> dict[int, int]:
+    """The level of each school day of what stands, as it is known now."""
+    at = unit.at
+    oldest = at.calendar.horizon(at.day, CORRECTION_DAYS) or date.min
+    first = date.fromordinal(unit.corrected)
+    if at.calendar_since > finding.since:
+        first = finding.since
+    levels: dict[int, int] = {}
+    for day in at.calendar.between(finding.since, at.day):
+        level: int | None = None
+        if day >= max(first, oldest):
+            judges = at.judges if day == at.day else at.judges_on(day)
+            level = unit.judgement(day, judges.units).level(rule)
+        ordinal = day.toordinal()
+        levels[ordinal] = finding.levels.get(ordinal, 0) if level is None else level
+    return levels
+
+
+def _step(unit: _Unit, rule_id: str, change: Change) -> Iterator[CaseStep]:
+    at = unit.at
+    rule, judges = at.rule_and_judges(rule_id, change.decided_on)
+    if rule is None or judges is None:
+        return
+
+    def pair(key: FigureKey) -> Pair | None:
+        if key.indicator not in INDICATORS:
+            return None
+        return figure(unit.units, unit.name, key, change.decided_on, at.calendar)
+
+    judgement = unit.judgement(change.decided_on, judges.units)
+    cause = Cause(unit.school, "", unit.name, at.day, at.history, at.rulebook)
+    yield step_of(cause, change, rule, judges.units, Seen(pair, judgement, at.calendar))
+
+
+def _is_of(rule: Rule, unit: str) -> bool:
+    return unit.partition("/")[0] in rule.units
+
+
+def _judge_all(
+    units: Units, names: Sequence[str], day: date, calendar: SchoolCalendar, engine: Engine
+) -> list[Judgement]:
+    figures: dict[FigureKey, Figures] = {}
+    for key in engine.figures:
+        pairs = [figure(units, unit, key, day, calendar) or (0, 0) for unit in names]
+        over, under = np.array(pairs, np.int64).T
+        figures[key] = Figures(over, under)
+    return engine.judge_all(figures, len(names))
+
+
+# -- figures of units
+
+
+def figure(
+    units: Units, unit: str, key: FigureKey, day: date, calendar: SchoolCalendar
+) -> Pair | None:
+    """A unit's figure as of a day; None: nothing to measure, or not of this kind of unit."""
+    if unit.startswith("class/") != key.indicator.startswith("class_"):
+        return None
+    if key.indicator == "class_newly_absent":
+        return _some(_sum(units, unit, day.toordinal(), day.toordinal()))
+    if key.indicator == "class_newly_absent_ratio":
+        return _beside_median(units, unit, day, calendar.window(day, int(key.days) + 1)[:-1])
+    of, unreported = _came_due(units, unit, day, calendar.window(day, int(key.days) + 1), key)
+    if key.indicator == "unregistered_lessons":
+        return unreported, 1
+    return (of - unreported, of) if of else None
+
+
+def _beside_median(units: Units, unit: str, day: date, before: tuple[date, ...]) -> Pair | None:
+    today = _some(_sum(units, unit, day.toordinal(), day.toordinal()))
+    known = (_some(_sum(units, unit, each.toordinal(), each.toordinal())) for each in before)
+    shares = [Fraction(*pair) for pair in known if pair]
+    if today is None or len(shares) < _FEWEST_DAYS:
+        return None
+    usual = median(shares)
+    found: Figures = ratio(
+        np.array([today[0] * usual.denominator]), np.array([today[1] * usual.numerator])
+    )
+    return (int(found.over[0]), int(found.under[0])) if found.under[0] else None
+
+
+def _came_due(
+    units: Units, unit: str, day: date, window: tuple[date, ...], key: FigureKey
+) -> tuple[int, int]:
+    """Lessons that came due in the window of days and calendar days between them."""
+    if not window:
+        return 0, 0
+    whole = len(window) > int(key.days)
+    first = window[0] + timedelta(days=1) if whole else window[0]
+    names = [unit]
+    if unit == SCHOOL:
+        names = [name for name in units.counts if name.startswith("group/")]
+    sums = [_sum(units, name, first.toordinal(), day.toordinal()) for name in names]
+    return sum(of for _, of in sums), sum(hits for hits, _ in sums)
+
+
+def _sum(units: Units, unit: str, first: int, last: int) -> tuple[int, int]:
+    """Of one unit over some dates: the hits, and of how many."""
+    counts = units.counts.get(unit, {})
+    found = [each for day in range(first, last + 1) for each in counts.get(day, {}).values()]
+    return sum(hits for _, hits in found), sum(of for of, _ in found)
+
+
+def _some(pair: Pair) -> Pair | None:
+    return pair if pair[1] else None
+
+
+def _forget(units: Units, oldest: int) -> None:
+    for unit, counts in units.counts.items():
+        if counts and min(counts) < oldest:
+            units.counts[unit] = {day: each for day, each in counts.items() if day >= oldest}
