@@ -27,6 +27,7 @@ COMMANDS = {
     "quarantine": "services.ingest.quarantine:quarantine",
     "simulate": "services.ingest.simulate:simulate",
     "steps": "services.rules.cli:steps",
+    "explain": "services.explain:explain",
     "check": "services.workbench:check",
     "backtest": "services.workbench:backtest",
     "dead-letters": "services.notify.cli:dead_letters",

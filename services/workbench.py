@@ -1,7 +1,6 @@
 """Work on files alone, without a server: check what people edited, back-test recorded events."""
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator
 from datetime import date
 from pathlib import Path
@@ -14,12 +13,10 @@ from services.checks import Remark, remarks
 from services.ingest.cli import progress_bar
 from services.ingest.config_files import CALENDAR, RULEBOOK
 from services.ingest.csv_rows import HeaderError, open_rows
-from services.ingest.history import in_order, with_closes
-from services.ingest.imports import Report, Rows
-from services.ingest.profile import CANONICAL
-from services.ingest.roster import read_roster, records
+from services.ingest.imports import Report
 from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
+from services.recorded import recorded
 from services.rules.backtest import backtest as fold
 from services.rules.cli import show_steps
 from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
@@ -112,7 +109,7 @@ def backtest(
     days = read_config(calendar or config / CALENDAR, SchoolCalendar)
     known = None if truth is None else _truth(truth)
     report = Report()
-    facts = _facts(events, days, roster, report)
+    facts = recorded(events, days, roster, report)
     try:
         if known is None:
             show_steps(fold(facts, book, days), form)
@@ -130,19 +127,6 @@ def backtest(
     if report.refused:
         shown.print(f"{report.refused} of {report.read} rows were refused")
         raise SystemExit(1)
-
-
-def _facts(
-    events: Path, calendar: SchoolCalendar, roster: Path | None, report: Report
-) -> Iterator[AttendanceEvent | Fact]:
-    """Roster records first, then the events as they were recorded, with their closes."""
-    if roster is not None:
-        read = read_roster(roster)
-        first = calendar.closes_at(calendar.school_days[0])
-        yield from records(read.pupils, first)
-    with tempfile.TemporaryDirectory(prefix="narvara-") as folder:
-        rows = Rows([events], CANONICAL, report)
-        yield from with_closes(in_order(rows.counted(), Path(folder)), calendar)
 
 
 def _truth(path: Path) -> list[Truth]:

@@ -200,7 +200,7 @@ class UnitCell(NamedTuple):
 
 
 class UnitsCounted(Message):
-    """What one partition counts of a school's classes and groups at a close: all that changed.
+    """What one partition counts of a school's classes and groups at a close.
 
     Goes to the partition that judges the school's units, from each partition, so that figures
     across pupils have one writer too.
@@ -208,6 +208,9 @@ class UnitsCounted(Message):
 
     type: Literal["units_counted"] = "units_counted"
     school: Name
+    whole: date | None = Field(
+        default=None, description="From this date on, all that the partition counts; else changes."
+    )
     date: date
     history: bool = False
     partition: int = Field(ge=0)

@@ -177,12 +177,15 @@ class Daybook:
         """A pupil's days from `first` to before `until`, to be put back by `put_back`."""
         first = max(first, self.first)
         rows = slice(first - self.first, max(first, until) - self.first)
+        names = sorted(self.names)
+        columns = [self._columns[name] for name in names]
+        by_subject = self.subjects[rows, :, :, slot][:, columns]
         return OldDays(
             first,
             until,
             _ZSTD.compress(self.sums[rows, :, slot].tobytes()),
-            tuple(self.names),
-            _ZSTD.compress(self.subjects[rows, :, :, slot].tobytes()),
+            tuple(names),
+            _ZSTD.compress(by_subject.tobytes()),
         )
 
     def put_back(self, slot: int, old: OldDays) -> None:

@@ -5,7 +5,7 @@ that reading the same entries again gives the same pupils and the same steps. A 
 record is already ahead of an entry skips it.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -107,6 +107,8 @@ class Partition:
         """The newest entry that a pupil is folded up to; a checkpoint before it would make the
         pupil forget that, and fold again what it has seen."""
         self.counts = Counts()
+        self._restored: dict[str, list[tuple[str, Pupil]]] = defaultdict(list)
+        """Pupils whom a first checkpoint, cut short, wrote ahead of the calendar they came by."""
         self._number = number
         self._partitions = partitions
         self._calendars: dict[str, SchoolCalendar] = {}
@@ -116,7 +118,8 @@ class Partition:
     @property
     def pupils(self) -> int:
         """How many there are."""
-        return sum(len(school.pupils) for school in self.schools.values())
+        waiting = sum(map(len, self._restored.values()))
+        return waiting + sum(len(school.pupils) for school in self.schools.values())
 
     def take_counts(self) -> Counts:
         counts, self.counts = self.counts, Counts()
@@ -143,10 +146,17 @@ class Partition:
                 self.memory.calendars[message.version] = _json(message.content)
         return Folded([])
 
+    def on_day(self, school: str, day: date) -> DayClose | None:
+        """What a school's day is judged by as of its newest close; None: it has closed none."""
+        time = self.memory.schools.get(school)
+        if time is None or time.closed is None:
+            return None
+        return self._day_close(school, time, day, history=False)
+
     def record(self, key: tuple[str, str], folded: EntryId) -> Pupil:
         """A changed pupil as it is to be written, folded up to an entry."""
         school, name = key
-        pupil = self.schools[school].pupils[name]
+        pupil = self._school(school).pupils[name]
         pupil.folded = folded
         return pupil
 
@@ -159,7 +169,7 @@ class Partition:
         self.ahead = checkpoint
         for key, pupil in pupils:
             school, _, name = key.partition("/")
-            self._school(school).add(name, pupil)
+            self._restored[school].append((name, pupil))
             if pupil.folded <= checkpoint:
                 pupil.tally = {}
                 continue
@@ -169,11 +179,13 @@ class Partition:
                 total = self.memory.tallies.setdefault(source, {})
                 for outcome, count in outcomes.items():
                     total[outcome] = total.get(outcome, 0) + count
+        for school in list(self._restored) if self.memory.calendar else ():
+            self._school(school)
 
     def checkpointed(self) -> None:
         """All changed pupils and the memory are written."""
         for school, name in self.changed:
-            self.schools[school].pupils[name].tally = {}
+            self._school(school).pupils[name].tally = {}
         self.changed.clear()
 
     def _register(self, entry: EntryId, batch: AttendanceBatch) -> Iterator[CaseMessage]:
@@ -256,12 +268,15 @@ class Partition:
         for enough, count in Counter(each.enough for each in closed.judged).items():
             for rule in at.judges.plain.rules.keys() - enough:
                 self.counts.not_enough[rule] += count
+        # Until the replay is past what a pupil has seen, it is not known what was told of units.
+        cells, whole = school.count_units(at, known=entry > self.ahead)
         counted = UnitsCounted(
             school=message.school,
             date=message.date,
             history=message.history,
             partition=self._number,
-            cells=school.count_units(at, again=entry <= self.ahead),
+            whole=whole,
+            cells=cells,
         )
         time.closed = message.date
         school.turn(calendar, time.closed)
@@ -350,6 +365,8 @@ class Partition:
                     f"registrations of {name} came before any calendar; ingest sends that first"
                 )
             found = self.schools[name] = School(name, self._calendar(version), time.closed)
+            for pupil, known in self._restored.pop(name, ()):
+                found.add(pupil, known)
         return found
 
     def _time(self, school: str) -> SchoolTime:

@@ -7,8 +7,8 @@ for all at once; a pupil is looked at alone only when something stands, comes or
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from typing import NamedTuple
+from datetime import date, timedelta
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -32,6 +32,13 @@ from services.rules.window import Outcome, Registration, lessons_on
 from shared.calendar import SchoolCalendar
 from shared.events import AttendanceEvent, CaseStep, PupilRecord, StepKind, UnitCell
 from shared.rulebook import Rule
+
+_LATEST_DUE = 3
+"""Days after its own by which a lesson has come due. Counts of dates nearer to the correction
+horizon than this are left as they were: not all lessons behind them are held any more."""
+
+
+_Cell = tuple[Literal["class", "group"], str, date]
 
 
 @dataclass
@@ -64,9 +71,10 @@ class School:
         self.registers = Registers(calendar)
         self.days: SchoolDays = school_days(calendar, closed)
         self._by_slot: list[Pupil] = []
-        self._counted: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._counted: dict[_Cell, tuple[int, int]] = {}
         """What the stage for units was told last, by kind, unit and date."""
         self._all_anew = True
+        self._all_told = False
 
     # -- what comes in
 
@@ -173,29 +181,48 @@ class School:
             judged=[closing.plain[self.pupils[name].slot] for name in names],
         )
 
-    def count_units(self, at: DayClose, *, again: bool) -> tuple[UnitCell, ...]:
+    def look(self, at: DayClose) -> Closing:
+        """What may be asked of a day without closing it."""
+        self.settle()
+        return Closing(self.book, self.days, self._by_slot, at)
+
+    def count_units(self, at: DayClose, *, known: bool) -> tuple[tuple[UnitCell, ...], date | None]:
         """What changed in the counts of classes and groups since they were last told of.
 
-        `again`: tell all of it, since it is not known what was told.
+        All of it, from the date that is given beside, at first and after a restart, and as long
+        as it is not `known` that what was told then is what is counted now.
         """
-        if again:
+        oldest = at.calendar.horizon(at.day, CORRECTION_DAYS) or at.calendar.school_days[0]
+        whole = None if self._all_told else oldest + timedelta(days=_LATEST_DUE)
+        self._all_anew |= whole is not None
+        if whole is not None:
             self._counted.clear()
-        self._all_anew |= again
-        cells = [*self._count_classes(at), *self._count_groups(at)]
-        self._all_anew = False
-        changed = []
-        for cell in cells:
-            key = (cell.kind, cell.unit, cell.date.toordinal())
+        counted = [*self._count_classes(at, oldest), *self._count_groups(at, oldest)]
+        if self._all_anew:
+            counted += self._no_more(counted, oldest)
+        cells = []
+        for cell in counted:
+            key = (cell.kind, cell.unit, cell.date)
             now = (cell.of, cell.hits)
             if self._counted.get(key, (0, 0)) != now:
                 self._counted[key] = now
-                changed.append(cell)
-        return tuple(changed)
+                cells.append(cell)
+        self._all_anew = False
+        self._all_told = known
+        return tuple(cells), whole
 
-    def _count_classes(self, at: DayClose) -> Iterator[UnitCell]:
+    def _no_more(self, counted: Iterable[UnitCell], oldest: date) -> list[UnitCell]:
+        """What was counted of a class that nobody is in now, or of a day that is none any more."""
+        now = {(cell.kind, cell.unit, cell.date) for cell in counted}
+        return [
+            UnitCell(kind, unit, day, 0, 0)
+            for kind, unit, day in self._counted.keys() - now
+            if day >= oldest + timedelta(days=_LATEST_DUE)
+        ]
+
+    def _count_classes(self, at: DayClose, oldest: date) -> Iterator[UnitCell]:
         """Of each class, who was absent and not so on the school day before."""
-        oldest = at.calendar.horizon(at.day, CORRECTION_DAYS) or at.calendar.school_days[0]
-        dates = at.calendar.between(oldest, at.day)
+        dates = at.calendar.between(oldest + timedelta(days=_LATEST_DUE), at.day)
         if not self._all_anew:
             touched, self.book.touched = self.book.touched, set()
             self.book.touched = {day for day in touched if day > at.day.toordinal()}
@@ -218,10 +245,9 @@ class School:
             for name, number in place.items():
                 yield UnitCell("class", name, day, int(of[number]), int(hits[number]))
 
-    def _count_groups(self, at: DayClose) -> Iterator[UnitCell]:
+    def _count_groups(self, at: DayClose, oldest: date) -> Iterator[UnitCell]:
         """Of each group, which lessons that came due are unreported."""
-        oldest = at.calendar.horizon(at.day, CORRECTION_DAYS)
-        first, last = oldest.toordinal() if oldest else 0, at.day.toordinal()
+        first, last = oldest.toordinal() + _LATEST_DUE, at.day.toordinal()
         changed = self.registers.counts.keys() if self._all_anew else self.registers.changed
         later = {key for key in self.registers.changed if key[0] > last}
         for day, group in sorted(changed):
@@ -238,7 +264,8 @@ class School:
             forget(pupil, kept_whole, kept)
         self.book.drop_before(kept)
         self.registers.drop_before(kept_whole)
-        self._counted = {key: told for key, told in self._counted.items() if key[2] >= kept_whole}
+        oldest = date.fromordinal(kept_whole)
+        self._counted = {key: told for key, told in self._counted.items() if key[2] >= oldest}
 
     def judge_early(self, at: DayClose, names: Sequence[str]) -> Closed:
         """Judge the rules that don't wait for the close, for some pupils, as of an open day."""

@@ -37,8 +37,8 @@ Counts = dict[int, dict[int, tuple[int, int]]]
 class Units(msgspec.Struct):
     """All that is kept of a school's units; part of each checkpoint."""
 
-    arrived: dict[int, dict[int, UnitsCounted]] = {}
-    """By the ordinal of a close and partition, what has come until all have."""
+    arrived: dict[int, dict[int, str]] = {}
+    """By the ordinal of a close and partition, what has come until all have: messages as JSON."""
     closed: int = 0
     """The newest close that was judged, as an ordinal."""
     counts: dict[str, Counts] = {}
@@ -50,12 +50,14 @@ def gather(units: Units, message: UnitsCounted, partitions: int) -> list[list[Un
     """Take in what one partition counted; gives the closes for which all have come, in order."""
     day = message.date.toordinal()
     if day > units.closed:
-        units.arrived.setdefault(day, {}).setdefault(message.partition, message)
+        arrived = units.arrived.setdefault(day, {})
+        arrived.setdefault(message.partition, message.model_dump_json())
     ready: list[list[UnitsCounted]] = []
     for day in sorted(units.arrived):
         if len(units.arrived[day]) < partitions:
             break
-        ready.append(list(units.arrived.pop(day).values()))
+        arrived = units.arrived.pop(day).values()
+        ready.append([UnitsCounted.model_validate_json(each) for each in arrived])
         units.closed = day
     return ready
 
@@ -81,7 +83,8 @@ def judge(
     """Judge every rule for every unit of the school, with the counts of one close."""
     today = at.day.toordinal()
     changed = [day for each in messages for day in _take_in(units, each) if day < today]
-    named = {unit for unit in units.counts if unit != "group/"} | units.findings.keys()
+    named = {unit for unit, counts in units.counts.items() if counts and unit != "group/"}
+    named |= units.findings.keys()
     names = sorted(named | {SCHOOL})
     judgements = _judge_all(units, names, at.day, at.calendar, at.judges.units)
     for name, judgement in zip(names, judgements, strict=True):
@@ -94,15 +97,33 @@ def judge(
         _forget(units, oldest.toordinal())
 
 
-def _take_in(units: Units, message: UnitsCounted) -> Iterator[int]:
+def _take_in(units: Units, message: UnitsCounted) -> set[int]:
     """Put the counts in their places; gives the days of those that changed."""
-    for cell in message.cells:
-        of_unit = units.counts.setdefault(f"{cell.kind}/{cell.unit}", {})
-        of_day = of_unit.setdefault(cell.date.toordinal(), {})
-        now = (cell.of, cell.hits)
+    told = {
+        (f"{cell.kind}/{cell.unit}", cell.date.toordinal()): (cell.of, cell.hits)
+        for cell in message.cells
+    }
+    if message.whole is not None:
+        first, last = message.whole.toordinal(), message.date.toordinal()
+        told = {
+            (unit, day): (0, 0)
+            for unit, counts in units.counts.items()
+            for day, of_day in counts.items()
+            if first <= day <= last and message.partition in of_day
+        } | told
+    changed: set[int] = set()
+    for (unit, day), now in told.items():
+        of_unit = units.counts.setdefault(unit, {})
+        of_day = of_unit.setdefault(day, {})
         if of_day.get(message.partition, (0, 0)) != now:
+            changed.add(day)
+        if now == (0, 0):
+            of_day.pop(message.partition, None)
+        else:
             of_day[message.partition] = now
-            yield cell.date.toordinal()
+        if not of_day:
+            del of_unit[day]
+    return changed
 
 
 def _decide(unit: _Unit, today: Judgement) -> list[tuple[str, Change]]:
@@ -244,6 +265,8 @@ def _some(pair: Pair) -> Pair | None:
 
 
 def _forget(units: Units, oldest: int) -> None:
-    for unit, counts in units.counts.items():
-        if counts and min(counts) < oldest:
-            units.counts[unit] = {day: each for day, each in counts.items() if day >= oldest}
+    for unit, counts in list(units.counts.items()):
+        for day in [each for each in counts if each < oldest]:
+            del counts[day]
+        if not counts:
+            del units.counts[unit]

@@ -163,10 +163,20 @@ def test_an_improvement_is_held_against_the_day_of_the_oldest_open_finding() -> 
 
 def test_without_a_finding_or_a_base_nothing_has_improved() -> None:
     none_open = school(1, 3, "present")
-    no_base = [lessons(1, "unexcused", absent_minutes=0), *closes(1, 2)]
+    no_base = [lessons(1, "unexcused", absent_minutes=0), close(1), *school(2, 2, "excused")]
 
     assert said(none_open, halved("1000"), "case") == []
     assert said(no_base, halved("1000"), "case") == []
+
+
+def test_of_several_open_findings_the_oldest_is_the_base() -> None:
+    lasting = [{**each, "clear_after": 9} for each in (UNEXCUSED, LATE)]
+    condition = {"indicator": "improvement", "days": 1, "at_most": "0.5"}
+    rules = book(*lasting, rule("case", {1: condition}))
+    facts = [*school(1, 1, "unexcused"), *school(2, 2, "excused", "late", "present", "excused")]
+
+    # As of day 1 all was missed, as of day 2 half, which is no half of itself.
+    assert said(facts, rules, "case") == ["day 2: opened 1, since 2"]
 
 
 def test_unanswered_counts_school_days_after_the_oldest_open_telling() -> None:
@@ -374,6 +384,8 @@ def test_a_known_cause_holds_what_opens_or_rises_to_two_at_most() -> None:
     facts += [*school(2, 2, *["unexcused"] * 2), *school(3, 3, *["unexcused"] * 3)]
 
     assert held(facts, book(three)) == [3, 3, None]
+    today = [answer(1, "known_cause", until=1), *school(1, 2, "unexcused")]
+    assert held(today, book(three)) == [1]
     late = [answer(1, "known_cause", until=3), *closes(1, 3), *school(4, 4, "unexcused")]
     assert held(late, book(three)) == [None]
     assert held([answer(1, "booked", until=3), *school(1, 1, "unexcused")], book(three)) == [None]

@@ -307,6 +307,7 @@ def test_a_leave_day_is_leave_all_through() -> None:
 def test_a_return_ends_a_run_of_absent_days() -> None:
     facts = days_of((1, "excused"), (2, "unexcused"), (4, "late"), (5, "present"))
 
+    assert value([*attended(1, 1), close(1)], "return") == 0
     assert value([*facts, close(2)], "return") == 0
     assert value([*facts, close(3)], "return") == 0
     assert value([*facts, close(4)], "return") == 2

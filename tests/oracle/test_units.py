@@ -155,6 +155,13 @@ def test_counts_older_than_sixty_school_days_stay_as_they_were() -> None:
     assert said_of([*facts, close(61), moved, close(62)], slow, "class/7A")[1:] == []
 
 
+def test_a_median_may_reach_back_to_counts_that_old() -> None:
+    facts = [fact for n in range(1, 11) for fact in (*at_school(n, "ab"[n % 2]), close(n))]
+    facts = [*of_class(), *facts, *closes(11, 79), *at_school(80, "ab"), close(80)]
+
+    assert figure(facts, "class/7A", "class_newly_absent_ratio", days=79) == 2
+
+
 # ---- Registers -----------------------------------------------------------------------------
 
 

@@ -124,10 +124,8 @@ def pupils(partition: Partition) -> dict[str, tuple[object, ...]]:
     for school in partition.schools.values():
         school.settle()
         for name, pupil in school.pupils.items():
-            days = {
-                day: school.book.old_days(pupil.slot, day, day + 1).sums
-                for day in school.days.school_days
-            }
+            first, rows = school.book.first, school.book.sums[:, :, pupil.slot].tolist()
+            days = {first + place: row for place, row in enumerate(rows) if any(row)}
             known = msgspec.structs.asdict(pupil)
             for place in ("slot", "folded", "tally", "base"):
                 del known[place]

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from services.rules.backtest import backtest
+from services.rules.daybook import LATES
 from services.rules.partition import NothingInForceError, Partition
-from services.rules.window import Window, registration_of
+from services.rules.school import School
 from shared.calendar import SchoolCalendar
 from shared.events import (
     WHOLLY_ABSENT,
@@ -182,7 +183,7 @@ def test_a_window_never_reaches_back_past_the_enrolment() -> None:
 def test_time_that_is_reached_is_passed_on_and_judges_nothing() -> None:
     reached = TimeReached(at=datetime.combine(DAYS[0], time(8), CALENDAR.zone))
 
-    assert Partition().fold((1, 0), reached) == [reached]
+    assert Partition().fold((1, 0), reached).messages == [reached]
 
 
 def test_registrations_without_a_calendar_to_read_them_by_are_an_error() -> None:
@@ -196,10 +197,11 @@ def test_of_two_registrations_the_later_counts_whatever_came_first() -> None:
     first, second = lesson(DAYS[0], Status.LATE), lesson(DAYS[0], Status.PRESENT, hours_later=2)
     orders = ([first, second], [second, first], [first, second, first, second])
 
-    windows = [taken_in(events) for events in orders]
+    schools = [school_of(events) for events in orders]
 
-    assert windows[0] == windows[1] == windows[2]
-    assert windows[0].days[DAYS[0]].lates == 0
+    for school in schools:
+        assert school.book.sums.any()
+        assert school.book.sums[:, LATES].sum() == 0
 
 
 def test_a_lesson_that_moves_to_another_day_leaves_its_old_one() -> None:
@@ -211,20 +213,26 @@ def test_a_lesson_that_moves_to_another_day_leaves_its_old_one() -> None:
         }
     )
 
-    window = taken_in([before, moved])
-
-    assert list(window.days) == [DAYS[1]]
+    assert scheduled([before, moved]) == [DAYS[1]]
 
 
 def test_a_withdrawn_lesson_was_never_scheduled() -> None:
     withdrawn = lesson(DAYS[0], Status.WITHDRAWN, hours_later=2)
 
-    assert taken_in([lesson(DAYS[0]), withdrawn]).days == {}
+    assert scheduled([lesson(DAYS[0]), withdrawn]) == []
 
 
-def taken_in(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALENDAR) -> Window:
-    window = Window()
+def school_of(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALENDAR) -> School:
+    """A school that has taken in some registrations."""
+    school = School("alvik", calendar, None)
     for event in events:
-        known = registration_of(event, calendar.moment(event.starts_at))
-        window.register(event.lesson, known, event)
-    return window
+        school.register(school.pupil(event.pupil), event)
+    school.settle()
+    return school
+
+
+def scheduled(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALENDAR) -> list[date]:
+    """The days on which anything is scheduled, once the registrations are taken in."""
+    book = school_of(events, calendar).book
+    rows = book.sums.any(axis=(1, 2)).tolist()
+    return [date.fromordinal(book.first + row) for row, some in enumerate(rows) if some]

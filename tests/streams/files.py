@@ -390,7 +390,7 @@ OTHER_RULES: list[Content] = [
     _rule(
         "relapse",
         _steps_of("relapse", "0.02", "0.08", "0.2", days=8),
-        clear_after=2,
+        clear_after=8,
         needs=_FEWER_NEEDS,
     ),
     _rule(

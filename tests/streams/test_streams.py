@@ -12,20 +12,26 @@ from shared.events import (
     AttendanceBatch,
     AttendanceEvent,
     CalendarChanged,
+    CaseAnswer,
+    CaseTold,
     DayClosed,
     Fact,
     PupilRecord,
     RulebookChanged,
     Status,
 )
+from shared.indicators import INDICATORS
 from shared.rulebook import Rulebook
 from tests.oracle.judge import Step, steps
 from tests.streams import (
     CALENDAR,
     CALENDAR_CONTENT,
+    EVERY_INDICATOR_RULEBOOK,
+    EVERY_RULEBOOKS,
     RULEBOOK_CONTENT,
     RULEBOOK_VARIANTS,
     SMALL_CALENDAR_CONTENT,
+    SMALL_EVERY_RULEBOOK,
     SMALL_RULEBOOK_CONTENT,
     random_stream,
     reordered_streams,
@@ -143,6 +149,19 @@ FACTS = (
     "close left out",
     "change of rulebook",
     "change of calendar",
+    "changed bus delays",
+    "record that changes the class",
+    "record that changes the bus",
+    "record that tells of a need or of last year late",
+    "telling",
+    "telling of a day already closed",
+    "telling repeated",
+    "answer",
+    "answer of a day already closed",
+    "known cause",
+    "lesson without a group",
+    "unreported lesson of a group",
+    "registration in history",
 )
 
 
@@ -151,8 +170,11 @@ def _count_facts(facts: Iterable[Fact], met: Counter[str]) -> None:
     held: dict[tuple[str, str], AttendanceEvent] = {}
     records: dict[str, PupilRecord] = {}
     pupils: set[str] = set()
+    calendar: dict[str, Any] = CALENDAR_CONTENT
+    talk: list[Fact] = []
     for fact in facts:
         if isinstance(fact, AttendanceBatch):
+            met["registration in history"] += len(fact.events) * fact.history
             for event in fact.events:
                 if event.pupil not in pupils:
                     pupils.add(event.pupil)
@@ -165,14 +187,30 @@ def _count_facts(facts: Iterable[Fact], met: Counter[str]) -> None:
             ] += 1
             before = records.get(fact.pupil, fact)
             met["record that changes the enrolment"] += before.enrolled != fact.enrolled
+            met["record that changes the class"] += before.school_class != fact.school_class
+            met["record that changes the bus"] += before.bus != fact.bus
+            met["record that tells of a need or of last year late"] += (
+                before.need,
+                before.last_year_share,
+            ) != (fact.need, fact.last_year_share)
             records[fact.pupil] = fact
         elif isinstance(fact, DayClosed):
             last = newest.get(fact.school)
             met["close repeated or stale"] += last is not None and fact.date <= last
             met["close left out"] += last is not None and CALENDAR.distance(last, fact.date) > 1
             newest[fact.school] = max(fact.date, last or fact.date)
+        elif isinstance(fact, CaseTold | CaseAnswer):
+            what = "telling" if isinstance(fact, CaseTold) else "answer"
+            met[what] += 1
+            met[f"{what} of a day already closed"] += fact.on <= newest.get(fact.school, date.min)
+            met[f"{what} repeated"] += fact in talk
+            met["known cause"] += isinstance(fact, CaseAnswer) and fact.answer == "known_cause"
+            talk.append(fact)
+        elif isinstance(fact, CalendarChanged):
+            met["change of calendar"] += 1
+            met["changed bus delays"] += fact.content["bus_delays"] != calendar["bus_delays"]
+            calendar = fact.content
         met["change of rulebook"] += isinstance(fact, RulebookChanged)
-        met["change of calendar"] += isinstance(fact, CalendarChanged)
     met["pupil without a record"] += len(pupils - records.keys())
 
 
@@ -186,6 +224,8 @@ def _count_event(
     met["lesson on a day off"] += not CALENDAR.is_school_day(day)
     met["lesson just after midnight"] += day != event.starts_at.date()
     met["lesson not reported"] += event.status is Status.UNREPORTED
+    met["lesson without a group"] += not event.group
+    met["unreported lesson of a group"] += bool(event.group) and event.status is Status.UNREPORTED
     met["lesson withdrawn"] += event.status is Status.WITHDRAWN
     if known is None:
         return
@@ -212,8 +252,18 @@ def test_the_same_seed_gives_the_same_stream() -> None:
 
 
 def test_every_rulebook_of_the_streams_is_a_valid_file() -> None:
-    for content in (RULEBOOK_CONTENT, SMALL_RULEBOOK_CONTENT, *RULEBOOK_VARIANTS.values()):
+    small = (SMALL_RULEBOOK_CONTENT, SMALL_EVERY_RULEBOOK)
+    for content in (RULEBOOK_CONTENT, *small, *RULEBOOK_VARIANTS.values()):
         Rulebook.model_validate(content)
+    for content in EVERY_RULEBOOKS.values():
+        Rulebook.model_validate(content)
+
+
+def test_the_rulebook_of_every_indicator_names_every_indicator() -> None:
+    for content in (EVERY_INDICATOR_RULEBOOK, SMALL_EVERY_RULEBOOK):
+        rules = Rulebook.model_validate(content).rules
+        named = {leaf.indicator for rule in rules for leaf in rule.leaves}
+        assert INDICATORS.keys() == named
 
 
 @settings(max_examples=50, deadline=None)
@@ -222,7 +272,7 @@ def test_order_and_repetition_between_two_closes_change_no_step(
     streams: tuple[list[Fact], list[Fact]],
 ) -> None:
     one, other = (
-        steps(_plain(facts), SMALL_RULEBOOK_CONTENT, SMALL_CALENDAR_CONTENT) for facts in streams
+        steps(_plain(facts), SMALL_EVERY_RULEBOOK, SMALL_CALENDAR_CONTENT) for facts in streams
     )
 
     assert one == other

@@ -1,0 +1,28 @@
+"""Recorded events in files, as facts in the order in which they were once known."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from services.ingest.history import in_order, with_closes
+from services.ingest.imports import Report, Rows
+from services.ingest.profile import CANONICAL
+from services.ingest.roster import read_roster, records
+from shared.calendar import SchoolCalendar
+from shared.events import AttendanceEvent, Fact
+
+
+def recorded(
+    events: Path, calendar: SchoolCalendar, roster: Path | None, report: Report
+) -> Iterator[AttendanceEvent | Fact]:
+    """Roster records first, then the events as they were recorded, with their closes.
+
+    Rows that can't be read are left out, and told in `report`. Raises `HeaderError`.
+    """
+    if roster is not None:
+        read = read_roster(roster)
+        first = calendar.closes_at(calendar.school_days[0])
+        yield from records(read.pupils, first)
+    with tempfile.TemporaryDirectory(prefix="narvara-") as folder:
+        rows = Rows([events], CANONICAL, report)
+        yield from with_closes(in_order(rows.counted(), Path(folder)), calendar)
