@@ -124,10 +124,12 @@ async def _config_sent(
 
 
 async def _folded(store: IngestStore, last: dict[int, str], source: str) -> Counter[str]:
-    """What became of an import, once every checkpoint has passed what it sent."""
-    for partition, entry_id in last.items():
-        while entry_order(await store.checkpoint(partition)) < entry_order(entry_id):
-            await asyncio.sleep(0.1)
+    """What became of an import, once every checkpoint has passed what it sent.
+
+    And once more what that brought: counts of classes and groups come back on the streams.
+    """
+    await _passed(store, last)
+    await _passed(store, {partition: await store.newest(partition) for partition in last})
     outcomes: Counter[str] = Counter()
     for partition in last:
         for key, count in (await store.outcomes(partition)).items():
@@ -135,6 +137,12 @@ async def _folded(store: IngestStore, last: dict[int, str], source: str) -> Coun
             if which == source:
                 outcomes[outcome] += count
     return outcomes
+
+
+async def _passed(store: IngestStore, last: dict[int, str]) -> None:
+    for partition, entry_id in last.items():
+        while entry_order(await store.checkpoint(partition)) < entry_order(entry_id):
+            await asyncio.sleep(0.1)
 
 
 def _show(report: Report, outcomes: Counter[str] | None, *, dry_run: bool, form: str) -> None:

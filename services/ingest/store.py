@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from redis.asyncio import Redis
 
@@ -113,6 +114,11 @@ class IngestStore:
     async def checkpoint(self, partition: int) -> str:
         found = await self.client.hget(streams.checkpoint(partition), "id")
         return text(found) if found else "0-0"
+
+    async def newest(self, partition: int) -> str:
+        """The newest entry of a partition's stream."""
+        found: Any = await self.client.xrevrange(streams.attendance(partition), count=1)
+        return text(found[0][0]) if found else "0-0"
 
     async def _hash(self, key: str) -> dict[str, str]:
         found = await self.client.hgetall(key)

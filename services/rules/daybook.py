@@ -177,15 +177,20 @@ class Daybook:
         """A pupil's days from `first` to before `until`, to be put back by `put_back`."""
         first = max(first, self.first)
         rows = slice(first - self.first, max(first, until) - self.first)
-        names = sorted(self.names)
+        sums, by_subject = self.sums[rows, :, slot], self.subjects[rows, :, :, slot]
+        # What is zero is left out: the same days give the same record, whoever else is here.
+        known = np.flatnonzero(sums.any(axis=1))
+        rows = slice(known[0], known[-1] + 1) if len(known) else slice(0)
+        names = sorted(
+            name for column, name in enumerate(self.names) if by_subject[:, column].any()
+        )
         columns = [self._columns[name] for name in names]
-        by_subject = self.subjects[rows, :, :, slot][:, columns]
         return OldDays(
-            first,
+            first + int(rows.start or 0) if len(known) else until,
             until,
-            _ZSTD.compress(self.sums[rows, :, slot].tobytes()),
+            _ZSTD.compress(sums[rows].tobytes()),
             tuple(names),
-            _ZSTD.compress(by_subject.tobytes()),
+            _ZSTD.compress(by_subject[rows][:, columns].tobytes()),
         )
 
     def put_back(self, slot: int, old: OldDays) -> None:

@@ -274,7 +274,31 @@ def _fact(figures: Mapping[FigureKey, Pair]) -> dict[str, Any]:
     return fact
 
 
-class _Matcher(Host):  # type: ignore[misc]
+class _Matcher:
+    """The definitions, in rulesets of a few each.
+
+    When more than some sixty rules of one ruleset hold for a fact, durable_rules gives up with
+    error 303: its agenda has 64 places (MAX_STACK_SIZE in its events.c).
+    """
+
+    def __init__(self, definitions: Mapping[_Name, Any]) -> None:
+        items = list(definitions.items())
+        self._rulesets = [
+            _Ruleset(dict(items[start : start + _MOST_IN_A_RULESET]))
+            for start in range(0, len(items), _MOST_IN_A_RULESET)
+        ]
+
+    def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
+        """The names of all rules that hold for a fact; nothing of it stays behind."""
+        if not fact:
+            return frozenset()
+        return frozenset().union(*(ruleset.match(fact) for ruleset in self._rulesets))
+
+
+_MOST_IN_A_RULESET = 20
+
+
+class _Ruleset(Host):  # type: ignore[misc]
     """A private host with one ruleset: durable_rules' own registry is global and has threads."""
 
     def __init__(self, definitions: Mapping[_Name, Any]) -> None:
@@ -284,12 +308,9 @@ class _Matcher(Host):  # type: ignore[misc]
             str(name): {"all": [{"m": expression}], "run": str(name)}
             for name, expression in definitions.items()
         }
-        super().__init__({"rulebook": rules} if rules else None)
+        super().__init__({"rulebook": rules})
 
     def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
-        """The names of all rules that hold for a fact; nothing of it stays behind."""
-        if not self._names or not fact:
-            return frozenset()
         self._matched.clear()
         # Asserting raises when no rule holds; there is then nothing to take back.
         for act in (self.assert_fact, self.retract_fact):

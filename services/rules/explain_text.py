@@ -298,7 +298,8 @@ class _Page:
 
     def _coverages(self, rule: RuleSeen) -> dict[Span, Figure]:
         """How much is registered, by window."""
-        windows = [*rule.needs, *(each for level in rule.levels for each in level.thresholds)]
+        windows: list[Need | Threshold] = [*rule.needs]
+        windows += [each for level in rule.levels for each in level.thresholds]
         return {
             each.days: each.coverage for each in windows if each.days and each.coverage is not None
         }

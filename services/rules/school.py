@@ -75,6 +75,8 @@ class School:
         """What the stage for units was told last, by kind, unit and date."""
         self._all_anew = True
         self._all_told = False
+        self._kept_whole = 0
+        """From this day on all lessons are held."""
 
     # -- what comes in
 
@@ -85,6 +87,7 @@ class School:
         self.pupils[name] = pupil
         if pupil.old is not None:
             self.book.put_back(pupil.slot, pupil.old)
+            self._kept_whole = max(self._kept_whole, pupil.old.until)
         since = 0 if pupil.old is None else pupil.old.until
         for known in pupil.lessons.values():
             if self.days.covers(known.day) and known.day >= since:
@@ -129,8 +132,8 @@ class School:
             self.book.flag(place, order)
 
     def _recount(self, days: Iterable[int], pupils: Sequence[Pupil]) -> None:
-        """Some days add up to something else now; those too old to change are left."""
-        wanted = {day for day in days if day >= self.days.horizon and self.days.covers(day)}
+        """Some days add up to something else now; those of which lessons are gone are left."""
+        wanted = {day for day in days if day >= self._kept_whole and self.days.covers(day)}
         if not wanted:
             return
         self.settle()
@@ -259,6 +262,7 @@ class School:
     def forget(self, kept_whole: int, kept: int) -> None:
         """Drop what nothing can reach any more; ordinals. See `pupil.forget`."""
         self.settle()
+        self._kept_whole = kept_whole
         for pupil in self._by_slot:
             pupil.old = self.book.old_days(pupil.slot, kept, kept_whole)
             forget(pupil, kept_whole, kept)

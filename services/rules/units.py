@@ -56,8 +56,8 @@ def gather(units: Units, message: UnitsCounted, partitions: int) -> list[list[Un
     for day in sorted(units.arrived):
         if len(units.arrived[day]) < partitions:
             break
-        arrived = units.arrived.pop(day).values()
-        ready.append([UnitsCounted.model_validate_json(each) for each in arrived])
+        whole = units.arrived.pop(day)
+        ready.append([UnitsCounted.model_validate_json(each) for each in whole.values()])
         units.closed = day
     return ready
 

@@ -116,10 +116,13 @@ class Case:
     cleared: list[OnRecord] = field(default_factory=list)
     ended: dict[str, date] = field(default_factory=dict)
     """When each rule's newest finding that is no more was cleared, or retracted to nothing."""
-    corrected: bool = False
-    """Something was, since the last close."""
+    corrected: date | None = None
+    """Something was, since the last close: from which day on findings are judged anew."""
     moved: bool = False
     """At this close a correction took away, raised, lowered or moved an ordinary finding."""
+
+    def correct(self, first: date) -> None:
+        self.corrected = min(first, self.corrected or first)
 
     def on_record(self) -> list[OnRecord]:
         """What stands open, and what was cleared."""
@@ -176,8 +179,8 @@ class School:
         return Judged(day, next(book for closed, book in reversed(self.closes) if closed <= day))
 
     def newest(self, rule: str) -> Rule:
-        """A rule as it last was: one that is gone may have a finding left."""
-        books = [rulebook for _, rulebook in self.closes if rule in rulebook.named]
+        """A rule as it last was: one that is gone or disabled may have a finding left."""
+        books = [book for _, book in self.closes if any(each.id == rule for each in book.active)]
         return books[-1].named[rule]
 
 
@@ -227,7 +230,7 @@ def _register(school: School, event: Plain, tally: Counter[str]) -> bool:
         day in school.calendar.days and day <= school.newest_close for day in days
     ):
         tally["correction"] += 1
-        pupil.case.corrected = True
+        pupil.case.correct(date.min)
     return True
 
 
@@ -239,7 +242,7 @@ def _enrol(school: School, record: Plain) -> None:
         return
     # A changed enrolment, bus, need, share of last year or class counts as a correction.
     if school.closes and _judged_by(record) != _judged_by(pupil.record or {}):
-        pupil.case.corrected = True
+        pupil.case.correct(date.min)
     pupil.record, pupil.figures = record, None
 
 
@@ -256,15 +259,15 @@ def _judged_by(record: Plain) -> list[object]:
 
 
 def _talk(school: School, fact: Plain) -> None:
-    """Take in that staff were told, or answered. One of a day already closed is a correction; what
-    is known already changes nothing."""
+    """Take in that staff were told, or answered. One of a day already closed is a correction from
+    that day; what is known already changes nothing."""
     pupil = school.pupil(fact["pupil"])
     known = pupil.talk.told if fact["type"] == "case_told" else pupil.talk.answers
     if fact in known:
         return
     known.append(fact)
     if school.closes and exact_date(fact["on"]) <= school.newest_close:
-        pupil.case.corrected = True
+        pupil.case.correct(exact_date(fact["on"]))
 
 
 # ---- A close -------------------------------------------------------------------------------
@@ -279,8 +282,8 @@ def _close(school: School, day: date, *, history: bool, tally: Counter[str]) -> 
         place = {"school": school.name, "pupil": name, "unit": ""}
         steps_of = _judge_pupil(school, school.pupils[name], day, tally)
         result += [{**place, **step, "as_of": day, "history": history} for step in steps_of]
-        pupil_case = school.pupils[name].case
-        pupil_case.corrected = pupil_case.moved = False
+        school.pupils[name].case.corrected = None
+        school.pupils[name].case.moved = False
 
     figures = [school.figures(pupil) for pupil in school.pupils.values()]
     cells = kept(school.cells, counted(figures, school.calendar, day), school.calendar, day)
@@ -290,7 +293,7 @@ def _close(school: School, day: date, *, history: bool, tally: Counter[str]) -> 
         place = {"school": school.name, "pupil": "", "unit": unit}
         case = school.units.setdefault(unit, Case())
         # A unit is judged anew when a count of an earlier day changed since the last close.
-        case.corrected = unit in other
+        case.corrected = date.min if unit in other else None
         steps_of = _judge_unit(school, unit, case, day)
         result += [{**place, **step, "as_of": day, "history": history} for step in steps_of]
     return result
@@ -351,8 +354,8 @@ def _decide(
     # not open anew at the same close.
     if finding is None:
         result = _open(case, rule, sight, today)
-    elif _anew(case, rule, finding):
-        result = _judge_anew(school, case, rule, sight, today)
+    elif (first := _anew_from(case, rule, finding)) is not None:
+        result = _judge_anew(school, case, rule, sight, today, first)
     else:
         result = _raise(rule, finding, sight, today)
     finding = case.findings.get(rule.id)
@@ -373,10 +376,12 @@ def _decide(
     return result
 
 
-def _anew(case: Case, rule: Rule, finding: Finding) -> bool:
-    """Is the finding judged anew: by a correction; since it opened or rose between closes; or, of a
-    case, since one of the others moved by a correction?"""
-    return case.corrected or finding.by_event or (case.moved and rule.on_case)
+def _anew_from(case: Case, rule: Rule, finding: Finding) -> date | None:
+    """From which day on is the finding judged anew? Wholly when it opened or rose between closes,
+    or is of a case and one of the others moved by a correction."""
+    if finding.by_event or (case.moved and rule.on_case):
+        return date.min
+    return case.corrected
 
 
 def _open(case: Case, rule: Rule, sight: Sight, today: Judged) -> list[Step]:
@@ -402,7 +407,9 @@ def _raise(rule: Rule, finding: Finding, sight: Sight, today: Judged) -> list[St
     return [_step("raised", rule, level, finding.since, figures=sight.deciding(rule, level, today))]
 
 
-def _judge_anew(school: School, case: Case, rule: Rule, sight: Sight, today: Judged) -> list[Step]:
+def _judge_anew(
+    school: School, case: Case, rule: Rule, sight: Sight, today: Judged, first: date
+) -> list[Step]:
     """Something was corrected: the finding is judged anew with what is known today, as of each
     school day from `since` to today, each by the rulebook that was in force on it."""
     finding = case.findings[rule.id]
@@ -410,9 +417,9 @@ def _judge_anew(school: School, case: Case, rule: Rule, sight: Sight, today: Jud
     finding.by_event = False
     days = school.calendar.between(old_since, today.day)
     for day in days:
-        # A day without enough data, or more than 60 school days back, keeps the level at which it
-        # was last judged, none if it never was.
-        if school.calendar.distance(day, today.day) > HORIZON:
+        # A day without enough data, more than 60 school days back, or before what was corrected
+        # keeps the level at which it was last judged, none if it never was.
+        if day < first or school.calendar.distance(day, today.day) > HORIZON:
             continue
         then = school.by(day)
         rule_then = then.rulebook.named.get(rule.id)

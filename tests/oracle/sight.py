@@ -1,7 +1,7 @@
 """How a rule is judged as of a school day: of a pupil, of a pupil's case, of a unit."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -208,8 +208,9 @@ class CaseSight(PupilSight):
         name = condition["indicator"]
         if name not in CASE_FIGURES:
             return super().measure(condition, at)
-        # As of an earlier day an ordinary rule is one of the rulebook that judges that day.
-        plain = {rule.id for rule in at.rulebook.named.values() if rule.ordinary}
+        # As of an earlier day an ordinary rule is one of the rulebook that judges that day, and not
+        # disabled: to switch a rule off is no end of anybody's case.
+        plain = {rule.id for rule in at.rulebook.active if rule.ordinary}
         if name == "findings":
             return self._findings(condition, plain, at.day), []
         still_open = [e for e in self.record if e.rule in plain and e.open_as_of(at.day)]
@@ -224,22 +225,28 @@ class CaseSight(PupilSight):
     def _calendar(self) -> Calendar:
         return self.figures.calendar
 
+    def _within(self, days: int, day: date) -> Callable[[date | None], bool]:
+        """Does a date lie within the last N school days, by calendar and school year alone? One
+        that is no school day any more lies among those around it."""
+        window = self._calendar.year_so_far(day)[-days:]
+        return lambda date_: date_ is not None and window[0] <= date_ <= day
+
     def _findings(self, condition: Plain, plain: set[str], day: date) -> int:
         """How many rules have a finding on record that first reached the level in the window; the
         enrolment does not matter."""
         level, named = condition.get("level") or 1, condition.get("rules")
         if level not in self._reached:
             self._reached[level] = [(each.rule, each.reached(level)) for each in self.record]
-        window = self._calendar.year_so_far(day)[-condition["days"] :]
-        found = {rule for rule, reached in self._reached[level] if reached in window}
+        within = self._within(condition["days"], day)
+        found = {rule for rule, reached in self._reached[level] if within(reached)}
         return len([rule for rule in found & plain if named is None or rule in named])
 
     def _relapse(
         self, days: int, plain: set[str], still_open: list[OnRecord], day: date
     ) -> Measured:
         """The absence share while nothing is open and something was cleared in the window."""
-        window = self._calendar.year_so_far(day)[-days:]
-        cleared = [e for e in self.record if e.rule in plain and e.cleared in window]
+        within = self._within(days, day)
+        cleared = [each for each in self.record if each.rule in plain and within(each.cleared)]
         if still_open or not cleared:
             return 0, []
         return self._absence_share(days, day)

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from services.rules.explain_text import Asked, show
 from services.rules.explanation import Day, Explanation, RuleSeen
 from services.rules.partition import Partition
 from services.rules.replay import Replay
+from shared.config import read_config
 from shared.events import (
     AttendanceBatch,
     AttendanceEvent,
@@ -31,7 +33,10 @@ from shared.events import (
     StepKind,
 )
 from shared.rulebook import Condition, Example, Rulebook
-from tests.streams import CALENDAR_CONTENT, EVERY_INDICATOR_RULEBOOK, random_stream
+from tests.streams import CALENDAR_CONTENT, random_stream
+
+SHIPPED = read_config(Path("deploy/config/rulebook.yaml"), Rulebook).model_dump(mode="json")
+"""Every pattern's rule."""
 
 DAYS = EXAMPLE_CALENDAR.school_days
 """From Monday 18 August 2025 on, without any day off."""
@@ -218,10 +223,14 @@ def test_a_rule_without_enough_data_says_what_it_needs_and_what_there_is() -> No
 
 
 def test_open_rules_come_first_then_those_that_hold() -> None:
-    found = seen("ppppp*10 ppppp*9 eeeee*3")
+    found = seen("ppppp*20 uuuuu*5 ppppp")
 
-    assert [rule.rule for rule in found.rules][:2] == ["high", "unbroken"]
-    assert {rule.open_level for rule in found.rules[:2]} == {1}
+    assert [(rule.rule, rule.open_level, rule.holds) for rule in found.rules] == [
+        ("unexcused", 2, 2),
+        ("unbroken", 2, 0),
+        ("high", 1, 1),
+        ("unanswered", 0, 0),
+    ]
 
 
 def test_a_sensitive_pupil_has_lower_limits_for_a_while() -> None:
@@ -235,13 +244,13 @@ def test_a_sensitive_pupil_has_lower_limits_for_a_while() -> None:
     assert not seen("ppppp*8").who.sensitive
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_reached_limits_and_holding_levels_agree_with_what_judges(seed: int) -> None:
     """What is compared to be shown, put together as the level is, is what the engine says."""
-    stream = random_stream(seed, pupils=6, days=70, rulebooks={"every": EVERY_INDICATOR_RULEBOOK})
-    rules = {rule.id: rule for rule in Rulebook.model_validate(EVERY_INDICATOR_RULEBOOK).rules}
+    stream = random_stream(seed, pupils=4, days=70, rulebooks={"shipped": SHIPPED})
+    rules = {rule.id: rule for rule in Rulebook.model_validate(SHIPPED).rules}
     held = 0
-    for told in replays(stream, EVERY_INDICATOR_RULEBOOK):
+    for told in replays(stream, SHIPPED):
         found = explain(told)
         for rule in found.rules:
             for level in rule.levels:
@@ -452,28 +461,21 @@ def letters(explanation: Explanation) -> dict[date, str]:
     """What the page shows of each day."""
     dates = [day.date for day in explanation.strip]
     rows = [line for line in page(explanation, 100).splitlines() if line.startswith("v. ")]
-    cells = [
-        cell
-        for row in rows
-        for cell in re.findall(r"[ \[]([·SGLOAB?a-z-]+|lov|före|)(?=[\] ])", row[19:])[:5]
-    ]
     assert len(dates) == 5 * len(rows)
     found: dict[date, str] = {}
     for week, row in enumerate(rows):
-        words_ = [each.strip("[]") for each in row.replace("[", " ").replace("]", " ").split()]
-        shown = [each for each in words_ if re.fullmatch(r"[·SGLOABsglo?-]{2,}", each)]
+        cells = [each.strip("[]") for each in row.replace("[", " ").replace("]", " ").split()]
+        shown = [each for each in cells if re.fullmatch(r"[·SGLOABsglo?-]{2,}", each)]
         days = [day for day in explanation.strip[5 * week : 5 * week + 5] if day.lessons]
         found |= {day.date: text for day, text in zip(days, shown, strict=True)}
-    assert cells
     return found
 
 
 def test_the_strip_is_the_last_eight_school_weeks_with_a_letter_a_lesson() -> None:
     found = seen("ppppp*48 pleu- vvopp")
 
-    assert len(found.strip) == 40 + 5 * (found.strip[0].date.weekday() != 0) or found.strip
-    weeks = [day.date for day in found.strip if day.date.weekday() == 0]
-    assert 8 <= len(weeks) <= 9
+    assert len(found.strip) == 8 * 5
+    assert (found.strip[0].date, found.strip[-1].date) == (DAYS[10], DAYS[49])
     assert sum(day.counts for day in found.strip) == 40
     assert letters(found)[DAYS[48]] == "·SGO-"
     assert letters(found)[DAYS[49]] == "LLA··"
@@ -491,7 +493,9 @@ def test_part_of_a_lesson_has_a_small_letter_and_the_open_day_a_question_mark() 
     )
     coming = correction(7, Status.PRESENT, lessons=2, days_later=0)
 
-    found = seen("ppppp*6 eeeee", batch.model_copy(update={"events": [part]}), coming, as_of=DAYS[7])
+    found = seen(
+        "ppppp*6 eeeee", batch.model_copy(update={"events": [part]}), coming, as_of=DAYS[7]
+    )
 
     assert letters(found)[DAYS[6]] == "gGGGG"
     assert "[··?]" in page(found)
@@ -528,12 +532,19 @@ def test_days_off_say_so_and_days_before_the_enrolment_do_not_count() -> None:
     assert "klass 7A · inskriven 2025-08-20" in shown
 
 
+@pytest.fixture(scope="module")
+def explanations() -> list[Explanation]:
+    stream = random_stream(3, pupils=4, days=70, rulebooks={"shipped": SHIPPED})
+    return [explain(told) for told in replays(stream, SHIPPED)]
+
+
 @pytest.mark.parametrize("width", [80, 100])
 @pytest.mark.parametrize("code", ["sv", "en"])
-def test_a_page_keeps_within_the_width_and_without_colours(width: int, code: str) -> None:
-    stream = random_stream(3, pupils=4, days=70, rulebooks={"every": EVERY_INDICATOR_RULEBOOK})
-    for told in replays(stream, EVERY_INDICATOR_RULEBOOK):
-        text = page(explain(told), width, code)
+def test_a_page_keeps_within_the_width_and_without_colours(
+    explanations: list[Explanation], width: int, code: str
+) -> None:
+    for each in explanations:
+        text = page(each, width, code)
         assert max(map(len, text.splitlines())) <= width
         assert "\x1b" not in text
         assert "None" not in text
@@ -560,10 +571,10 @@ def replays(stream: Sequence[Fact], rulebook: dict[str, Any]) -> list[Replay]:
     return found
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_pupil_replayed_alone_has_the_record_and_steps_that_the_owner_has(seed: int) -> None:
     stream = random_stream(seed)
-    rulebook = EVERY_INDICATOR_RULEBOOK
+    rulebook = SHIPPED
     owner = Partition()
     steps: list[CaseStep] = []
     for number, fact in enumerate([*in_force(rulebook, CALENDAR_CONTENT), *stream], 1):
