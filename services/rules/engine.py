@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from durable.engine import Host, MessageNotHandledException
+from numpy.typing import NDArray
 
-from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figures, Measured
+from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figures, Measured, Numbers
 from shared.indicators import FigureKey
 from shared.rulebook import Condition, Rule, Rulebook
 
@@ -43,8 +44,8 @@ class Judgement(NamedTuple):
     """Rules of which a level holds, with the highest; whether or not the need is met."""
     eased: frozenset[str]
     """Rules of which a level would hold with its thresholds eased by `clear_factor`."""
-    parts: frozenset[int]
-    """Which alternatives hold, by number: evidence names only those."""
+    parts: frozenset[tuple[str, int]]
+    """Which alternatives hold, by rule and number: evidence names only those."""
 
     def level(self, rule: str) -> int | None:
         """The level that holds, 0 for none, None when there is not enough data."""
@@ -54,15 +55,18 @@ class Judgement(NamedTuple):
         return rule in self.enough and rule not in self.eased
 
 
+_NOTHING = Judgement(frozenset(), {}, frozenset(), frozenset())
+"""What no rules say."""
+
+
 class _Name(NamedTuple):
     """What a compiled durable_rules rule stands for."""
 
     what: str
-    rule: str
     number: int
 
     def __str__(self) -> str:
-        return f"{self.what} {self.rule} {self.number}"
+        return f"{self.what} {self.number}"
 
 
 class Engine:
@@ -82,47 +86,34 @@ class Engine:
         self.ease = {rule.id: _ease(rule, rulebook) for rule in chosen}
         self.clear_after = {rule.id: rule.clear_after or rulebook.clear_after for rule in chosen}
         self.scale = {rule.id: factor if rule.ordinary else Fraction(1) for rule in chosen}
-        compiled = _Compiled(chosen, self.scale, self.ease)
-        self.figures = tuple(sorted(compiled.figures, key=str))
-        self._always_enough = frozenset(rule.id for rule in chosen if not _needs(rule))
-        self._parts = compiled.parts
-        self._matcher = _Matcher(compiled.definitions)
+        self._compiled = {
+            rule.id: _Compiled(rule, self.scale[rule.id], self.ease[rule.id]) for rule in chosen
+        }
+        figures = {key for compiled in self._compiled.values() for key, _, _ in compiled.edges}
+        self.figures = tuple(sorted(figures, key=str))
         self._remembered: dict[bytes, Judgement] = {}
-        place = {key: number for number, key in enumerate(self.figures)}
-        self._least = _edges(compiled.at_least, place)
-        self._most = _edges(compiled.at_most, place)
+        self._edges = _Edges(self._compiled.values(), self.figures)
 
     def judge_all(self, figures: Measured, count: int) -> list[Judgement]:
         """One judgement for each of `count` columns; wants each of `self.figures`."""
         if not self.figures:
-            return [self._ask({})] * count
+            return [_NOTHING] * count
         over = np.stack([figures[key].over for key in self.figures])
         under = np.stack([figures[key].under for key in self.figures])
-        # Numerator and denominator are exact, and division rounds right: equal fractions give
-        # equal values, and other ones differ by far more than a rounding.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            values = np.where(under != 0, over / under, np.nan)
-        reached = np.concatenate(
-            (
-                values[self._least.places] >= self._least.edges[:, None],
-                values[self._most.places] <= self._most.edges[:, None],
-            )
-        )
-        packed = np.ascontiguousarray(np.packbits(reached, axis=0).T)
+        reached = self._edges.reached(over, under)
         found: list[Judgement] = []
-        for column, combination in enumerate(packed):
+        for column, combination in enumerate(reached):
             key = combination.tobytes()
             known = self._remembered.get(key)
             if known is None:
                 if len(self._remembered) >= _MOST_REMEMBERED:
                     self._remembered.clear()
-                known = self._remembered[key] = self._ask(
-                    {
-                        figure: (int(over[place, column]), int(under[place, column]))
-                        for place, figure in enumerate(self.figures)
-                        if under[place, column]
-                    }
-                )
+                pairs = {
+                    figure: (int(over[place, column]), int(under[place, column]))
+                    for place, figure in enumerate(self.figures)
+                    if under[place, column]
+                }
+                known = self._remembered[key] = self._judge(key, pairs)
             found.append(known)
         return found
 
@@ -143,79 +134,114 @@ class Engine:
         for part in condition.all or ():
             yield from self.deciding(rule, part, judgement)
         for part in condition.any or ():
-            if self._parts[rule, part] in judgement.parts:
+            if (rule, self._compiled[rule].parts[part]) in judgement.parts:
                 yield from self.deciding(rule, part, judgement)
 
-    def _ask(self, figures: Mapping[FigureKey, Pair]) -> Judgement:
-        matched = self._matcher.match(_fact(figures))
+    def _judge(self, reached: bytes, figures: Mapping[FigureKey, Pair]) -> Judgement:
+        """Put together what each rule says of the thresholds that are reached of its own."""
         levels: dict[str, int] = {}
-        for name in matched:
-            if name.what == "level":
-                levels[name.rule] = max(name.number, levels.get(name.rule, 0))
-        return Judgement(
-            enough=self._always_enough | {name.rule for name in matched if name.what == "enough"},
-            levels=levels,
-            eased=frozenset(name.rule for name in matched if name.what == "eased"),
-            parts=frozenset(name.number for name in matched if name.what == "part"),
-        )
+        enough, eased, parts = set(), set(), set()
+        for (rule, compiled), own in zip(self._compiled.items(), self._edges.slices, strict=True):
+            said = compiled.ask(reached[own], figures)
+            levels |= {rule: said.level} if said.level else {}
+            enough |= {rule} if said.enough else set()
+            eased |= {rule} if said.eased else set()
+            parts |= {(rule, part) for part in said.parts}
+        return Judgement(frozenset(enough), levels, frozenset(eased), frozenset(parts))
 
 
 def _ease(rule: Rule, rulebook: Rulebook) -> Fraction:
     return Fraction(rule.clear_factor or rulebook.clear_factor)
 
 
-class _Edges(NamedTuple):
-    """Thresholds on one side, with the places of the figures that they are on."""
-
-    places: Any
-    edges: Any
+_Edge = tuple[FigureKey, bool, Fraction]
+"""A threshold on a figure: at least (True) or at most."""
 
 
-def _edges(thresholds: Mapping[FigureKey, set[Fraction]], place: Mapping[FigureKey, int]) -> _Edges:
-    pairs = sorted((place[key], edge) for key, edges in thresholds.items() for edge in edges)
-    return _Edges(
-        np.array([number for number, _ in pairs], np.int64),
-        np.array([float(edge) for _, edge in pairs], np.float64),
-    )
+class _Edges:
+    """All rules' thresholds, rule by rule, to be compared with many columns of figures at once."""
+
+    def __init__(self, rules: Iterable["_Compiled"], figures: Sequence[FigureKey]) -> None:
+        place = {key: number for number, key in enumerate(figures)}
+        rows: list[tuple[int, float, bool]] = []
+        self.slices: list[slice] = []
+        """Where each rule's own are among the bytes of a combination."""
+        for compiled in rules:
+            first = len(rows)
+            rows += [(place[key], float(edge), least) for key, least, edge in compiled.edges]
+            rows += [(0, np.inf, True)] * (-len(compiled.edges) % 8)
+            self.slices.append(slice(first // 8, len(rows) // 8))
+        self._places = np.array([place for place, _, _ in rows], np.int64)
+        self._edges = np.array([edge for _, edge, _ in rows])[:, None]
+        self._least = np.array([least for _, _, least in rows])[:, None]
+
+    def reached(self, over: Numbers, under: Numbers) -> NDArray[np.uint8]:
+        """Which thresholds are reached: columns × bits.
+
+        Numerator and denominator are exact, and division rounds right: equal fractions give
+        equal values, and other ones differ by far more than a rounding.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = np.where(under != 0, over / under, np.nan)[self._places]
+        held = np.where(self._least, values >= self._edges, values <= self._edges)
+        return np.ascontiguousarray(np.packbits(held, axis=0).T)
+
+
+class _Said(NamedTuple):
+    """What durable_rules says of one rule."""
+
+    level: int
+    enough: bool
+    eased: bool
+    parts: frozenset[int]
 
 
 class _Compiled:
-    """Rules as durable_rules definitions, with the figures and thresholds in them."""
+    """One rule as durable_rules definitions, with the thresholds in them."""
 
-    def __init__(
-        self,
-        rules: Sequence[Rule],
-        scale: Mapping[str, Fraction],
-        ease: Mapping[str, Fraction],
-    ) -> None:
-        self.definitions: dict[_Name, Any] = {}
-        self.parts: dict[tuple[str, Condition], int] = {}
-        self.figures: set[FigureKey] = set()
-        self.at_least: dict[FigureKey, set[Fraction]] = {}
-        self.at_most: dict[FigureKey, set[Fraction]] = {}
-        for rule in rules:
-            lowered = scale[rule.id]
-            for level, condition in rule.levels.items():
-                self._add(_Name("level", rule.id, level), condition, lowered)
-                self._add(_Name("eased", rule.id, level), condition, lowered * ease[rule.id])
-                self._add_parts(rule.id, condition, lowered)
-            if needs := _needs(rule):
-                self._add(_Name("enough", rule.id, 0), _all_of(needs), Fraction(1))
+    def __init__(self, rule: Rule, scale: Fraction, ease: Fraction) -> None:
+        self.parts: dict[Condition, int] = {}
+        self._definitions: dict[_Name, Any] = {}
+        self._edges: set[_Edge] = set()
+        for level, condition in rule.levels.items():
+            self._add(_Name("level", level), condition, scale)
+            self._add(_Name("eased", level), condition, scale * ease)
+            self._add_parts(condition, scale)
+        needs = _needs(rule)
+        self._always_enough = not needs
+        if needs:
+            self._add(_Name("enough", 0), _all_of(needs), Fraction(1))
+        self.edges = sorted(self._edges, key=lambda edge: (str(edge[0]), edge[1:]))
+        self._figures = {key for key, _, _ in self.edges}
+        self._matcher = _Matcher(self._definitions)
+        self._remembered: dict[bytes, _Said] = {}
+
+    def ask(self, reached: bytes, figures: Mapping[FigureKey, Pair]) -> _Said:
+        """What holds; asked once for a combination of reached thresholds."""
+        known = self._remembered.get(reached)
+        if known is None:
+            own = {key: pair for key, pair in figures.items() if key in self._figures}
+            matched = self._matcher.match(_fact(own))
+            known = self._remembered[reached] = _Said(
+                max((name.number for name in matched if name.what == "level"), default=0),
+                self._always_enough or any(name.what == "enough" for name in matched),
+                any(name.what == "eased" for name in matched),
+                frozenset(name.number for name in matched if name.what == "part"),
+            )
+        return known
 
     def _add(self, name: _Name, condition: Condition, ease: Fraction) -> None:
-        self.definitions[name] = _expression(condition, ease)
+        self._definitions[name] = _expression(condition, ease)
         for leaf in condition.leaves:
-            self.figures.add(leaf.figure)
-            side = self.at_least if leaf.at_least is not None else self.at_most
-            side.setdefault(leaf.figure, set()).add(eased(leaf, ease))
+            self._edges.add((leaf.figure, leaf.at_least is not None, eased(leaf, ease)))
 
-    def _add_parts(self, rule: str, condition: Condition, ease: Fraction) -> None:
+    def _add_parts(self, condition: Condition, ease: Fraction) -> None:
         for part in condition.any or ():
-            if (rule, part) not in self.parts:
-                number = self.parts[rule, part] = len(self.parts)
-                self._add(_Name("part", rule, number), part, ease)
+            if part not in self.parts:
+                number = self.parts[part] = len(self.parts)
+                self._add(_Name("part", number), part, ease)
         for part in (*(condition.all or ()), *(condition.any or ())):
-            self._add_parts(rule, part, ease)
+            self._add_parts(part, ease)
 
 
 def _needs(rule: Rule) -> tuple[Condition, ...]:
@@ -274,32 +300,13 @@ def _fact(figures: Mapping[FigureKey, Pair]) -> dict[str, Any]:
     return fact
 
 
-class _Matcher:
-    """The definitions, in rulesets of a few each.
+class _Matcher(Host):  # type: ignore[misc]
+    """A private host with one rule's definitions: durable_rules' own registry is global.
 
-    When more than some sixty rules of one ruleset hold for a fact, durable_rules gives up with
-    error 303: its agenda has 64 places (MAX_STACK_SIZE in its events.c).
+    One ruleset for all rules would be asked for many more combinations, and when more than some
+    sixty definitions hold at once durable_rules gives up with error 303 (its agenda has 64
+    places, MAX_STACK_SIZE in its events.c).
     """
-
-    def __init__(self, definitions: Mapping[_Name, Any]) -> None:
-        items = list(definitions.items())
-        self._rulesets = [
-            _Ruleset(dict(items[start : start + _MOST_IN_A_RULESET]))
-            for start in range(0, len(items), _MOST_IN_A_RULESET)
-        ]
-
-    def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
-        """The names of all rules that hold for a fact; nothing of it stays behind."""
-        if not fact:
-            return frozenset()
-        return frozenset().union(*(ruleset.match(fact) for ruleset in self._rulesets))
-
-
-_MOST_IN_A_RULESET = 20
-
-
-class _Ruleset(Host):  # type: ignore[misc]
-    """A private host with one ruleset: durable_rules' own registry is global and has threads."""
 
     def __init__(self, definitions: Mapping[_Name, Any]) -> None:
         self._names = {str(name): name for name in definitions}
@@ -308,14 +315,17 @@ class _Ruleset(Host):  # type: ignore[misc]
             str(name): {"all": [{"m": expression}], "run": str(name)}
             for name, expression in definitions.items()
         }
-        super().__init__({"rulebook": rules})
+        super().__init__({"rule": rules})
 
     def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
+        """The names of all definitions that hold for a fact; nothing of it stays behind."""
+        if not fact:
+            return frozenset()
         self._matched.clear()
-        # Asserting raises when no rule holds; there is then nothing to take back.
+        # Asserting raises when nothing holds; there is then nothing to take back.
         for act in (self.assert_fact, self.retract_fact):
             try:
-                act("rulebook", fact | {"sid": "0", "id": "0"})
+                act("rule", fact | {"sid": "0", "id": "0"})
             except MessageNotHandledException:
                 break
         return frozenset(self._matched)

@@ -104,8 +104,9 @@ class Finding:
     since: date
     levels: dict[date, int]
     quiet_days: int = 0
-    by_event: bool = False
-    """Opened or raised between closes: to be judged anew at the next one."""
+    by_event: date | None = None
+    """The day as of which it opened or rose between closes: at the next close it is judged anew as
+    by a correction of that day."""
 
 
 @dataclass
@@ -377,11 +378,11 @@ def _decide(
 
 
 def _anew_from(case: Case, rule: Rule, finding: Finding) -> date | None:
-    """From which day on is the finding judged anew? Wholly when it opened or rose between closes,
-    or is of a case and one of the others moved by a correction."""
-    if finding.by_event or (case.moved and rule.on_case):
-        return date.min
-    return case.corrected
+    """From which day on is the finding judged anew: by a correction; since it opened or rose
+    between closes; or, of a case, wholly since one of the others moved by a correction?"""
+    moved = date.min if case.moved and rule.on_case else None
+    days = [day for day in (case.corrected, finding.by_event, moved) if day is not None]
+    return min(days, default=None)
 
 
 def _open(case: Case, rule: Rule, sight: Sight, today: Judged) -> list[Step]:
@@ -414,7 +415,7 @@ def _judge_anew(
     school day from `since` to today, each by the rulebook that was in force on it."""
     finding = case.findings[rule.id]
     old_level, old_since = finding.level, finding.since
-    finding.by_event = False
+    finding.by_event = None
     days = school.calendar.between(old_since, today.day)
     for day in days:
         # A day without enough data, more than 60 school days back, or before what was corrected
@@ -502,7 +503,7 @@ def _on_event(school: School, name: str) -> list[Step]:
             decided = _open(pupil.case, rule, sight, today)
         else:
             decided = _raise(rule, finding, sight, today)
-        pupil.case.findings[rule.id].by_event = True
+        pupil.case.findings[rule.id].by_event = day
         for step in decided:
             held_until = _held_until(school, pupil, step, day)
             result.append(step | {"held_until": held_until})

@@ -138,8 +138,9 @@ def test_no_two_steps_of_a_stream_share_an_id(seed: int) -> None:
 # ---- Every indicator -----------------------------------------------------------------------
 
 BOOKS = {"every": EVERY_INDICATOR_RULEBOOK, "on a case": CASE_RULEBOOK}
-SEEDS = {"every": range(10), "on a case": range(10, 15)}
-"""Ten times twenty pupils, and five times twelve among whom now and then nothing stands open."""
+SEEDS: dict[str, Sequence[int]] = {"every": range(10), "on a case": (15, 30, 31, 32, 43)}
+"""Ten times twenty pupils, and five times twelve among whom now and then nothing stands open: of
+many seeds those in which a relapse is retracted."""
 
 PUPILS = {"every": 20, "on a case": 12}
 

@@ -389,7 +389,7 @@ OTHER_RULES: list[Content] = [
     ),
     _rule(
         "relapse",
-        _steps_of("relapse", "0.02", "0.08", "0.2", days=8),
+        _steps_of("relapse", "0.05", "0.12", "0.25", days=8),
         clear_after=8,
         needs=_FEWER_NEEDS,
     ),
