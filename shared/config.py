@@ -121,9 +121,14 @@ def _parse(text: str, model: type[Model], name: str) -> Located[Model]:
         raise ConfigError([_problem(name, lines, each) for each in error.errors()]) from None
 
 
+def plain(content: BaseModel) -> dict[str, Any]:
+    """A config's content as plain values, as it travels in the streams; defaults left out."""
+    return content.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
 def version_of(content: BaseModel) -> str:
     """Names a config's content: 12 hexadecimal digits of the digest of its canonical JSON."""
-    canonical = to_json(content.model_dump(mode="json", by_alias=True, exclude_defaults=True))
+    canonical = to_json(plain(content))
     return sha256(canonical).hexdigest()[:12]
 
 

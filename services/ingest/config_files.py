@@ -1,14 +1,11 @@
 """The config files that the streams carry: read, checked, and sent when they changed."""
 
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel
 
 from services.ingest.publish import Publisher
 from services.ingest.store import IngestStore
 from shared.calendar import SchoolCalendar
-from shared.config import read_config, version_of
+from shared.config import plain, read_config, version_of
 from shared.events import CalendarChanged, RulebookChanged
 from shared.rulebook import Rulebook
 from shared.telemetry import note
@@ -35,16 +32,12 @@ async def send_config(
     changed: list[tuple[str, CalendarChanged | RulebookChanged]] = []
     version = version_of(calendar)
     if sent.get(CALENDAR) != version:
-        changed.append((CALENDAR, CalendarChanged(version=version, content=_content(calendar))))
+        changed.append((CALENDAR, CalendarChanged(version=version, content=plain(calendar))))
     version = version_of(rulebook)
     if sent.get(RULEBOOK) != version:
-        changed.append((RULEBOOK, RulebookChanged(version=version, content=_content(rulebook))))
+        changed.append((RULEBOOK, RulebookChanged(version=version, content=plain(rulebook))))
     for file, message in changed:
         await publisher.send(message)
         await publisher.flush()
         await store.config_sent(file, message.version)
         note("config sent", file=file, version=message.version)
-
-
-def _content(config: BaseModel) -> dict[str, Any]:
-    return config.model_dump(mode="json")

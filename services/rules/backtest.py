@@ -5,7 +5,7 @@ from itertools import chain
 
 from services.rules.partition import Partition
 from shared.calendar import SchoolCalendar
-from shared.config import version_of
+from shared.config import plain, version_of
 from shared.events import (
     AttendanceBatch,
     AttendanceEvent,
@@ -26,8 +26,8 @@ def backtest(
     """The steps that `facts`, in stream order with their day closes, lead to."""
     partition = Partition()
     in_force: list[Fact] = [
-        CalendarChanged(version=version_of(calendar), content=calendar.model_dump(mode="json")),
-        RulebookChanged(version=version_of(rulebook), content=rulebook.model_dump(mode="json")),
+        CalendarChanged(version=version_of(calendar), content=plain(calendar)),
+        RulebookChanged(version=version_of(rulebook), content=plain(rulebook)),
     ]
     for number, fact in enumerate(chain(in_force, _batched(facts)), start=1):
         messages, counted = partition.fold((number, 0), fact)

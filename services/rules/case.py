@@ -11,6 +11,8 @@ import msgspec
 
 from shared.events import StepKind
 
+Reached = tuple[int, int, int, int]
+
 
 class Finding(msgspec.Struct, frozen=True, array_like=True):
     """An open finding: a rule that holds, or held, for a pupil or a unit."""
@@ -23,10 +25,8 @@ class Finding(msgspec.Struct, frozen=True, array_like=True):
     """Quiet days in a row so far."""
     early: bool = False
     """Opened or raised before its day's close: the close judges that day anew."""
-
-    def reached(self, level: int) -> int:
-        """The ordinal of the first day that was judged at a level or more; 0 for none."""
-        return min((day for day, held in self.levels.items() if held >= level), default=0)
+    reached: Reached = (0, 0, 0, 0)
+    """For levels 1 to 4 the ordinal of the first day that was judged at it or more; 0: none."""
 
 
 class Ended(msgspec.Struct, frozen=True, array_like=True):
@@ -38,14 +38,30 @@ class Ended(msgspec.Struct, frozen=True, array_like=True):
     """The ordinals of its first day and of the close that ended it."""
     cleared: bool
     """False: a correction took it away, so that it never was."""
-    reached: tuple[int, int, int, int]
-    """For levels 1 to 4 the ordinal of the day on which it was first reached; 0 for none."""
+    reached: Reached
 
 
 def ended(rule: str, finding: Finding, on: date, *, cleared: bool) -> Ended:
     """What is remembered of a finding that ends."""
-    one, two, three, four = (finding.reached(level) for level in (1, 2, 3, 4))
-    return Ended(rule, finding.since.toordinal(), on.toordinal(), cleared, (one, two, three, four))
+    return Ended(rule, finding.since.toordinal(), on.toordinal(), cleared, finding.reached)
+
+
+def _reached(levels: Mapping[int, int]) -> Reached:
+    one, two, three, four = (
+        min((day for day, held in levels.items() if held >= level), default=0)
+        for level in (1, 2, 3, 4)
+    )
+    return one, two, three, four
+
+
+def _reaching(before: Reached, level: int, day: int) -> Reached:
+    """As before, and `level` on a later day."""
+    if before[level - 1]:
+        return before
+    one, two, three, four = (
+        known or (day if place <= level else 0) for place, known in enumerate(before, 1)
+    )
+    return one, two, three, four
 
 
 class Change(NamedTuple):
@@ -124,7 +140,9 @@ def _open(today: Today, changes: list[Change]) -> Finding | None:
     if not today.level:
         return None
     changes.append(Change(StepKind.OPENED, today.level, today.date, today.date))
-    return Finding(today.level, today.date, {today.date.toordinal(): today.level})
+    day = today.date.toordinal()
+    reached = _reaching((0, 0, 0, 0), today.level, day)
+    return Finding(today.level, today.date, {day: today.level}, reached=reached)
 
 
 def _carry_on(finding: Finding, today: Today, changes: list[Change]) -> Finding:
@@ -134,8 +152,10 @@ def _carry_on(finding: Finding, today: Today, changes: list[Change]) -> Finding:
     level = max(finding.level, today.level)
     if level > finding.level:
         changes.append(Change(StepKind.RAISED, level, finding.since, today.date))
-    levels = {**finding.levels, today.date.toordinal(): today.level}
-    return Finding(level, finding.since, levels, finding.quiet)
+    day = today.date.toordinal()
+    levels = {**finding.levels, day: today.level}
+    reached = _reaching(finding.reached, today.level, day)
+    return Finding(level, finding.since, levels, finding.quiet, reached=reached)
 
 
 def _correct(
@@ -155,7 +175,7 @@ def _correct(
         changes.append(Change(StepKind.RETRACTED, finding.level, since, decided_on, level))
     elif level > finding.level:
         changes.append(Change(StepKind.RAISED, level, since, decided_on))
-    return Finding(level, since, held, finding.quiet)
+    return Finding(level, since, held, finding.quiet, reached=_reached(held))
 
 
 def _count_quiet(finding: Finding, today: Today, changes: list[Change]) -> Finding | None:

@@ -26,7 +26,7 @@ class OnRecord(NamedTuple):
 def on_record(pupil: Pupil, ordinary: Collection[str]) -> list[OnRecord]:
     """The pupil's findings of ordinary rules."""
     standing = [
-        OnRecord(rule, each.since.toordinal(), 0, [each.reached(level) for level in (1, 2, 3, 4)])
+        OnRecord(rule, each.since.toordinal(), 0, each.reached)
         for rule, each in pupil.findings.items()
         if rule in ordinary
     ]

@@ -17,7 +17,7 @@ from services.rules.case_figures import (
     unanswered,
 )
 from services.rules.daybook import Daybook
-from services.rules.deciding import deciding_lessons
+from services.rules.deciding import IN_ORDER, deciding_lessons
 from services.rules.engine import Engine, Judgement, Pair
 from services.rules.evidence import Named, Seen
 from services.rules.indicators import COVERAGE, MEASURED, Figures, measure, ratio_of
@@ -47,6 +47,8 @@ class DayClose(NamedTuple):
     calendar: SchoolCalendar
     calendar_since: date
     """The first day that was closed by this calendar."""
+    missed: frozenset[date]
+    """School days that nobody closed: judged with the others when something is corrected."""
     judges: Judges
     judges_on: Callable[[date], Judges]
     """The rulebook that was in force on a day."""
@@ -144,37 +146,40 @@ class Closing:
         """The level of each school day of what stands, as it is known now, by slot and rule.
 
         A day without enough data, or beyond the correction horizon, keeps the level it had; so
-        does one before the earliest that was corrected, since nothing it is judged by has changed.
+        does one before the earliest that was corrected, since nothing it is judged by has
+        changed, unless it has not been judged yet.
         """
         calendar, today = self.at.calendar, self.at.day
         oldest = calendar.horizon(today, CORRECTION_DAYS) or date.min
-        plan: list[tuple[Pupil, str, tuple[date, ...], date]] = []
+        plan: list[tuple[Pupil, str, tuple[date, ...], set[date]]] = []
         for pupil, corrected, rules in wanted:
             for rule in rules:
                 finding = pupil.findings.get(rule)
                 if finding is None or (corrected is None and not finding.early):
                     continue
-                first = today if corrected is None else date.fromordinal(max(1, corrected))
+                first = date.fromordinal(max(finding.levels) if corrected is None else corrected)
                 if corrected is not None and self.at.calendar_since > finding.since:
                     first = finding.since
                 days = calendar.between(finding.since, today)
-                plan.append((pupil, rule, days, max(first, oldest)))
+                again = {
+                    day for day in days if day >= oldest and (day >= first or day in self.at.missed)
+                }
+                plan.append((pupil, rule, days, again))
         self._judge_past(
             {
                 (pupil.slot, day): Asked(pupil, day)
-                for pupil, _, days, first in plan
-                for day in days
-                if first <= day < today
+                for pupil, _, _, again in plan
+                for day in sorted(again - {today})
             }.values(),
             on_case=on_case,
         )
         found: dict[tuple[int, str], dict[int, int]] = {}
-        for pupil, rule, days, first in plan:
+        for pupil, rule, days, again in plan:
             held = pupil.findings[rule].levels
             levels = found[pupil.slot, rule] = {}
             for day in days:
                 level = None
-                if day >= first:
+                if day in again:
                     level = self._level(Asked(pupil, day), rule, on_case=on_case)
                 ordinal = day.toordinal()
                 levels[ordinal] = held.get(ordinal, 0) if level is None else level
@@ -196,7 +201,6 @@ class Closing:
     def evidence(self, found: Found) -> Seen:
         """What a step may tell of a column."""
         strip = found.strips.column(found.column)
-        lessons = measured_lessons(found.pupil, self._days)
 
         def value(key: FigureKey) -> Pair | None:
             figures, column = found.figures.get(key), found.column
@@ -208,6 +212,8 @@ class Closing:
             return (int(figures.over[column]), under) if under else None
 
         def behind(key: FigureKey) -> Named:
+            ordered = key.indicator in IN_ORDER
+            lessons = measured_lessons(found.pupil, self._days, all_of_them=ordered)
             return tuple(deciding_lessons(strip, lessons, key))
 
         return Seen(value, found.judgement, self.at.calendar, behind)

@@ -4,7 +4,8 @@ Asked for one pupil and day when a step comes of it, so that what is listed is f
 strip that the figure was measured on.
 """
 
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from shared.events import Status
 from shared.indicators import FigureKey
 
 Counts = Callable[[Registration], bool]
+
+IN_ORDER = frozenset({"first_last_misses", "internal_truancy_days"})
+"""Indicators that look at all lessons of a day; for others those will do that aren't plain."""
 
 
 def deciding_lessons(
@@ -192,14 +196,17 @@ _CHOICES: dict[str, _Choice] = {
 }
 
 
-def _by_day(lessons: Lessons, days: list[int]) -> Iterator[list[tuple[str, Registration]]]:
+def _by_day(lessons: Lessons, days: list[int]) -> Iterable[list[tuple[str, Registration]]]:
     """The counting lessons of each of the days, in their order."""
-    for day in days:
-        yield [pair for pair in lessons_on(lessons, (day,)) if pair[1].counts]
+    order: dict[int, list[tuple[str, Registration]]] = defaultdict(list)
+    for lesson, known in lessons_on(lessons, days):
+        if known.counts:
+            order[known.day].append((lesson, known))
+    return order.values()
 
 
 def _ends(lessons: Lessons, days: list[int], *, last: bool) -> Lessons:
-    return dict(order[-1 if last else 0] for order in _by_day(lessons, days) if order)
+    return dict(order[-1 if last else 0] for order in _by_day(lessons, days))
 
 
 def _between(lessons: Lessons, days: list[int]) -> Lessons:

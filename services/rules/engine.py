@@ -21,13 +21,13 @@ from durable.engine import Host, MessageNotHandledException
 from numpy.typing import NDArray
 
 from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figures, Measured, Numbers
-from shared.indicators import FigureKey
+from shared.indicators import INDICATORS, FigureKey
 from shared.rulebook import Condition, Rule, Rulebook
 
-PLACES = 10**12
-"""Figures and thresholds go in as whole numbers of 10⁻¹²: durable_rules reads no exponents. With
-figure and threshold both rounded down (at_least) or both up (at_most), equal ones stay equal, and
-different ones differ by more than that: their denominators are minutes, and at most 10⁶."""
+_PLACES = {True: 10**15, False: 10**12}
+"""Figures and thresholds go in as whole numbers of 10⁻¹⁵, counts of 10⁻¹²: durable_rules reads no
+exponents, and no numbers beyond 64 bits. With figure and threshold both rounded down (at_least)
+or both up (at_most), equal ones stay equal, and different ones differ by more than that."""
 
 _MOST_REMEMBERED = 200_000
 
@@ -274,7 +274,7 @@ def _all_of(conditions: tuple[Condition, ...]) -> Condition:
 def _expression(condition: Condition, ease: Fraction) -> dict[str, Any]:
     if condition.indicator is not None:
         name = str(condition.figure)
-        threshold = eased(condition, ease) * PLACES
+        threshold = eased(condition, ease) * _places(condition.figure)
         if condition.at_least is not None:
             return {"$gte": {name: int(threshold)}}
         return {"$lte": {f"{name}_up": ceil(threshold)}}
@@ -292,11 +292,17 @@ def eased(leaf: Condition, ease: Fraction) -> Fraction:
     return Fraction(leaf.at_most) / ease
 
 
+def _places(key: FigureKey) -> int:
+    known = INDICATORS.get(key.indicator)
+    return _PLACES[known is not None and known.most is not None]
+
+
 def _fact(figures: Mapping[FigureKey, Pair]) -> dict[str, Any]:
     fact: dict[str, Any] = {}
     for key, (over, under) in figures.items():
-        fact[str(key)] = over * PLACES // under
-        fact[f"{key}_up"] = -(-over * PLACES // under)
+        places = _places(key)
+        fact[str(key)] = over * places // under
+        fact[f"{key}_up"] = -(-over * places // under)
     return fact
 
 

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
+from functools import lru_cache
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.rules.case import Change
 from services.rules.engine import Engine, Judgement, Pair, eased
@@ -47,7 +48,7 @@ class Seen:
 
     def value(self, key: FigureKey) -> Figure | None:
         pair = self.pair(key)
-        return None if pair is None else _shown(Fraction(*pair))
+        return None if pair is None else _quotient(*pair)
 
 
 def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: Seen) -> CaseStep:
@@ -58,19 +59,16 @@ def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: 
     """
     shown = change.remaining or change.level
     held = change.kind is not StepKind.CLEARED and change.remaining != 0
-    judged = engine.rules.get(rule.id, rule)
-    conditions = _conditions(engine, judged, shown, measured, held=held)
-    scale = engine.scale.get(rule.id, Fraction(1))
-    lessons = [measured.lessons(leaf.figure) for leaf in conditions]
+    thresholds = _deciding(engine, rule, shown, measured, held=held)
+    lessons = [measured.lessons(each.key) for each in thresholds]
     evidence = tuple(
-        _evidence(leaf, scale, measured, [lesson for lesson, _ in found])
-        for leaf, found in zip(conditions, lessons, strict=True)
+        each.beside(measured, [lesson for lesson, _ in found])
+        for each, found in zip(thresholds, lessons, strict=True)
     )
     known = [registration for found in lessons for _, registration in found]
     came_late = change.kind is StepKind.OPENED and any(
         _came_late(each, measured.calendar) for each in known
     )
-    clearing = _clearing(engine, judged, measured)
     return CaseStep(
         step_id=_step_id(cause, change, rule, known),
         school=cause.school,
@@ -92,54 +90,82 @@ def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: 
         audience=rule.audience_at(shown),
         words=seen(evidence),
         evidence=evidence,
-        clearing=clearing,
+        clearing=_clearing(engine, rule, measured),
         rulebook=cause.rulebook,
     )
 
 
-def _conditions(
+class _Threshold(NamedTuple):
+    """A threshold as it is shown."""
+
+    leaf: Condition
+    key: FigureKey
+    coverage: FigureKey | None
+    fields: dict[str, Any]
+
+    def beside(self, measured: Seen, lessons: Iterable[str] = ()) -> Evidence:
+        """The threshold beside what was measured."""
+        return Evidence(
+            value=measured.value(self.key),
+            coverage=measured.value(self.coverage) if self.coverage else None,
+            lessons=tuple(lessons),
+            **self.fields,
+        )
+
+
+def _threshold(leaf: Condition, ease: Fraction) -> _Threshold:
+    edge = eased(leaf, ease)
+    fields = {
+        "indicator": leaf.figure.indicator,
+        "kind": leaf.kind,
+        "days": leaf.days,
+        "at_least" if leaf.at_least is not None else "at_most": _quotient(*edge.as_integer_ratio()),
+        "share": None if leaf.share is None else _quotient(*leaf.share.as_integer_ratio()),
+        "level": leaf.level,
+    }
+    coverage = FigureKey(COVERAGE, leaf.days) if leaf.days else None
+    return _Threshold(leaf, leaf.figure, coverage, fields)
+
+
+def _deciding(
     engine: Engine, rule: Rule, level: int, measured: Seen, *, held: bool
-) -> tuple[Condition, ...]:
-    condition = rule.levels.get(level)
+) -> list[_Threshold]:
+    """The thresholds that hold a level up; once it is gone, all of them."""
+    judged = engine.rules.get(rule.id)
+    condition = (judged or rule).levels.get(level)
     if condition is None:  # the rulebook has dropped the level since the finding reached it
-        return ()
-    if held:
-        return tuple(engine.deciding(rule.id, condition, measured.judgement))
-    return tuple(condition.leaves)
+        return []
+    if judged is None:
+        return [_threshold(leaf, Fraction(1)) for leaf in condition.leaves]
+    known = _of_rule(engine, rule.id)
+    holding = engine.deciding(rule.id, condition, measured.judgement)
+    return [known[id(leaf)] for leaf in (holding if held else condition.leaves)]
 
 
-def _evidence(
-    leaf: Condition,
-    ease: Fraction,
-    measured: Seen,
-    lessons: Iterable[str] = (),
-) -> Evidence:
-    key = leaf.figure
-    threshold = _shown(eased(leaf, ease))
-    return Evidence(
-        indicator=key.indicator,
-        kind=leaf.kind,
-        days=leaf.days,
-        value=measured.value(key),
-        at_least=None if leaf.at_least is None else threshold,
-        at_most=None if leaf.at_most is None else threshold,
-        share=None if leaf.share is None else _shown(Fraction(leaf.share)),
-        level=leaf.level,
-        coverage=measured.value(FigureKey(COVERAGE, leaf.days)) if leaf.days else None,
-        lessons=tuple(lessons),
-    )
+@lru_cache(maxsize=1024)
+def _of_rule(engine: Engine, rule: str) -> dict[int, _Threshold]:
+    """A rule's thresholds by the identity of their conditions, as the engine asks them."""
+    return {id(leaf): _threshold(leaf, engine.scale[rule]) for leaf in engine.rules[rule].leaves}
 
 
 def _clearing(engine: Engine, rule: Rule, measured: Seen) -> Clearing:
     """The eased thresholds: once none of the levels holds by them, the day is quiet."""
-    ease = engine.scale.get(rule.id, Fraction(1)) * engine.ease.get(rule.id, Fraction(1))
-    quiet_days = engine.clear_after.get(rule.id, 1)
-    conditions = tuple(_evidence(leaf, ease, measured) for leaf in _each_once(rule))
+    if rule.id not in engine.rules:
+        return Clearing(quiet_days=1, conditions=())
+    thresholds, words = _of_clearing(engine, rule.id)
     return Clearing(
-        quiet_days=quiet_days,
-        conditions=conditions,
-        words=clears(rule.levels.values(), ease, quiet_days),
+        quiet_days=engine.clear_after[rule.id],
+        conditions=tuple(each.beside(measured) for each in thresholds),
+        words=words,
     )
+
+
+@lru_cache(maxsize=1024)
+def _of_clearing(engine: Engine, rule: str) -> tuple[tuple[_Threshold, ...], dict[str, str]]:
+    ease = engine.scale[rule] * engine.ease[rule]
+    judged = engine.rules[rule]
+    thresholds = tuple(_threshold(leaf, ease) for leaf in _each_once(judged))
+    return thresholds, clears(judged.levels.values(), ease, engine.clear_after[rule])
 
 
 def _each_once(rule: Rule) -> Iterator[Condition]:
@@ -151,9 +177,9 @@ def _each_once(rule: Rule) -> Iterator[Condition]:
             yield leaf
 
 
-def _shown(value: Fraction) -> Figure:
+def _quotient(over: int, under: int) -> Figure:
     """A number for people and programs to read; nothing compares it."""
-    return int(value) if value.denominator == 1 else round(float(value), _SHOWN_PLACES)
+    return over // under if over % under == 0 else round(over / under, _SHOWN_PLACES)
 
 
 def _came_late(known: Registration, calendar: SchoolCalendar) -> bool:

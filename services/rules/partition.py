@@ -57,6 +57,8 @@ class SchoolTime(msgspec.Struct):
     calendar_since: date = date.min
     """The first day that was closed by this calendar."""
     rulebooks: list[InForce] = []
+    missed: list[date] = []
+    """School days that nobody closed, as far back as a correction reaches."""
 
 
 class Memory(msgspec.Struct):
@@ -259,6 +261,9 @@ class Partition:
         self.counts.closes["judged"] += 1
         self._put_in_force(time, message.date)
         calendar = self._calendar(time.calendar)
+        if time.closed is not None:
+            between = calendar.between(time.closed, message.date)
+            time.missed += [day for day in between if time.closed < day < message.date]
         school = self._school(message.school)
         school.turn(calendar, time.closed)
         at = self._day_close(message.school, time, message.date, history=message.history)
@@ -319,6 +324,7 @@ class Partition:
             in_force(day).rulebook,
             self._calendar(time.calendar),
             time.calendar_since,
+            frozenset(time.missed),
             judges_on(day),
             judges_on,
             judges_before,
@@ -339,6 +345,7 @@ class Partition:
         self.schools[school].forget(oldest.toordinal(), kept.toordinal())
         self.changed.update((school, name) for name in self.schools[school].pupils)
         # Days are judged anew only as far back as a correction reaches.
+        time.missed = [day for day in time.missed if day >= oldest]
         older = [each for each in time.rulebooks if each.first <= oldest]
         time.rulebooks = [*older[-1:], *(each for each in time.rulebooks if each.first > oldest)]
         self._drop_unused()

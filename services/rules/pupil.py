@@ -83,6 +83,8 @@ class Pupil(msgspec.Struct):
     """The ordinal of the earliest closed day that something new since the last close concerns."""
     tally: dict[str, dict[str, int]] = {}
     """Outcomes by source since the last checkpoint, so that a replay counts them once."""
+    away: Lessons = {}
+    """Of the lessons those that evidence may list; not kept, since it is found again."""
     base: dict[tuple[int, int], tuple[int, int]] = {}
     """Absence shares as of days on which findings opened, until something is corrected."""
 
@@ -165,6 +167,10 @@ def register(
     if outcome != "accepted":
         return outcome
     pupil.lessons[event.lesson] = known
+    if not known.plain:
+        pupil.away[event.lesson] = known
+    elif held is not None:
+        pupil.away.pop(event.lesson, None)
     if held is not None:
         _count(pupil, held, -1, school, book)
         registers.note(held, -1)
@@ -192,11 +198,12 @@ def measured(known: Registration, bus: str, school: SchoolDays) -> Registration:
     return known
 
 
-def measured_lessons(pupil: Pupil, school: SchoolDays) -> Lessons:
-    """All of a pupil's lessons as they are measured."""
+def measured_lessons(pupil: Pupil, school: SchoolDays, *, all_of_them: bool) -> Lessons:
+    """A pupil's lessons as they are measured, all or those that evidence may list."""
+    lessons = pupil.lessons if all_of_them else pupil.away
     if not school.delays:
-        return pupil.lessons
-    return {name: measured(known, pupil.bus, school) for name, known in pupil.lessons.items()}
+        return lessons
+    return {name: measured(known, pupil.bus, school) for name, known in lessons.items()}
 
 
 def enrol(pupil: Pupil, record: PupilRecord, school: SchoolDays) -> None:
@@ -272,6 +279,7 @@ def forget(pupil: Pupil, kept_whole: int, kept: int) -> None:
         for name, known in pupil.lessons.items()
         if known.day >= kept_whole or (known.day >= kept and not known.plain)
     }
+    pupil.away = {name: known for name, known in pupil.away.items() if known.day >= kept}
     pupil.ended = [each for each in pupil.ended if each.on >= kept]
     pupil.told = [each for each in pupil.told if each.on >= kept]
     pupil.answers = [each for each in pupil.answers if max(each.on, each.until) >= kept]

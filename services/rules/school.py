@@ -89,6 +89,7 @@ class School:
             self.book.put_back(pupil.slot, pupil.old)
             self._kept_whole = max(self._kept_whole, pupil.old.until)
         since = 0 if pupil.old is None else pupil.old.until
+        pupil.away = {name: known for name, known in pupil.lessons.items() if not known.plain}
         for known in pupil.lessons.values():
             if self.days.covers(known.day) and known.day >= since:
                 self.book.note(pupil.slot, measured(known, pupil.bus, self.days), 1)
@@ -122,14 +123,17 @@ class School:
 
     def settle(self) -> None:
         """Add up what has come since the last time."""
+        in_question: dict[int, list[int]] = defaultdict(list)
         for place in self.book.add_up(len(self._by_slot)):
-            pupil = self._by_slot[place.slot]
-            order = [
-                measured(known, pupil.bus, self.days)
-                for _, known in lessons_on(pupil.lessons, (place.day,))
-                if known.counts
-            ]
-            self.book.flag(place, order)
+            in_question[place.slot].append(place.day)
+        for slot, days in in_question.items():
+            pupil = self._by_slot[slot]
+            order: dict[int, list[Registration]] = {day: [] for day in days}
+            for _, known in lessons_on(pupil.lessons, days):
+                if known.counts:
+                    order[known.day].append(measured(known, pupil.bus, self.days))
+            for day, lessons in order.items():
+                self.book.flag(Place(day, slot), lessons)
 
     def _recount(self, days: Iterable[int], pupils: Sequence[Pupil]) -> None:
         """Some days add up to something else now; those of which lessons are gone are left."""
@@ -195,8 +199,9 @@ class School:
         All of it, from the date that is given beside, at first and after a restart, and as long
         as it is not `known` that what was told then is what is counted now.
         """
-        oldest = at.calendar.horizon(at.day, CORRECTION_DAYS) or at.calendar.school_days[0]
-        whole = None if self._all_told else oldest + timedelta(days=_LATEST_DUE)
+        horizon = at.calendar.horizon(at.day, CORRECTION_DAYS)
+        oldest = horizon + timedelta(days=_LATEST_DUE) if horizon else at.calendar.school_days[0]
+        whole = None if self._all_told else oldest
         self._all_anew |= whole is not None
         if whole is not None:
             self._counted.clear()
@@ -220,12 +225,12 @@ class School:
         return [
             UnitCell(kind, unit, day, 0, 0)
             for kind, unit, day in self._counted.keys() - now
-            if day >= oldest + timedelta(days=_LATEST_DUE)
+            if day >= oldest
         ]
 
     def _count_classes(self, at: DayClose, oldest: date) -> Iterator[UnitCell]:
         """Of each class, who was absent and not so on the school day before."""
-        dates = at.calendar.between(oldest + timedelta(days=_LATEST_DUE), at.day)
+        dates = at.calendar.between(oldest, at.day)
         if not self._all_anew:
             touched, self.book.touched = self.book.touched, set()
             self.book.touched = {day for day in touched if day > at.day.toordinal()}
@@ -250,7 +255,7 @@ class School:
 
     def _count_groups(self, at: DayClose, oldest: date) -> Iterator[UnitCell]:
         """Of each group, which lessons that came due are unreported."""
-        first, last = oldest.toordinal() + _LATEST_DUE, at.day.toordinal()
+        first, last = oldest.toordinal(), at.day.toordinal()
         changed = self.registers.counts.keys() if self._all_anew else self.registers.changed
         later = {key for key in self.registers.changed if key[0] > last}
         for day, group in sorted(changed):

@@ -131,12 +131,13 @@ def _decide(unit: _Unit, today: Judgement) -> list[tuple[str, Change]]:
     at = unit.at
     standing = unit.units.findings.pop(unit.name, {})
     changes: list[tuple[str, Change]] = []
-    for gone in [each for each in standing if each not in at.judges.rules]:
-        changes += [(gone, change) for change in end(standing.pop(gone), at.day)]
     engine = at.judges.units
-    for rule_id, rule in engine.rules.items():
+    mine = {name for name, rule in engine.rules.items() if _is_of(rule, unit.name)}
+    for gone in sorted(standing.keys() - mine):
+        changes += [(gone, change) for change in end(standing.pop(gone), at.day)]
+    for rule_id in (name for name in engine.rules if name in mine):
         before = standing.pop(rule_id, None)
-        if not _is_of(rule, unit.name) or (before is None and rule_id not in today.levels):
+        if before is None and rule_id not in today.levels:
             continue
         now = Today(
             at.day,
@@ -167,7 +168,7 @@ def _anew(unit: _Unit, rule: str, finding: Finding) -> dict[int, int]:
     levels: dict[int, int] = {}
     for day in at.calendar.between(finding.since, at.day):
         level: int | None = None
-        if day >= max(first, oldest):
+        if day >= oldest and (day >= first or day in at.missed):
             judges = at.judges if day == at.day else at.judges_on(day)
             level = unit.judgement(day, judges.units).level(rule)
         ordinal = day.toordinal()

@@ -268,7 +268,7 @@ def _talk(school: School, fact: Plain) -> None:
         return
     known.append(fact)
     if school.closes and exact_date(fact["on"]) <= school.newest_close:
-        pupil.case.correct(exact_date(fact["on"]))
+        pupil.case.correct(date.min)
 
 
 # ---- A close -------------------------------------------------------------------------------
