@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 # durable_rules calls PyEval_CallObject, which Python 3.13 removed (see README, "Plain pip").
 export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 
-.PHONY: run test test-long smoke check format setup bench lock clean
+.PHONY: run test test-long smoke check format schemas patterns setup bench bench-signals lock clean
 
 run: setup
 	$(BIN)/narvara demo
@@ -33,8 +33,20 @@ format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# What editors know of the config files, from the models that check them.
+schemas: setup
+	$(BIN)/python -m services.schemas
+
+# docs/patterns.md, after numbers of the rulebook or words changed.
+patterns: setup
+	$(BIN)/python -m services.patterns_page
+
 bench: setup
 	$(BIN)/python -m tests.bench.live_path
+
+# What the rulebook finds, how soon and at what noise, on simulated schools.
+bench-signals: setup
+	$(BIN)/python -m tests.bench.cohorts
 
 setup: $(VENV)/installed
 

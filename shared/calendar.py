@@ -278,6 +278,18 @@ class SchoolCalendar(ConfigPart):
         """The local date of an instant; a lesson belongs to the one on which it starts."""
         return self.moment(at).date
 
+    @cached_property
+    def _closes(self) -> dict[int, int]:
+        return {}
+
+    def closes_at_microseconds(self, ordinal: int) -> int:
+        """The same of a date by its ordinal, as microseconds since 1970, UTC."""
+        found = self._closes.get(ordinal)
+        if found is None:
+            at = self.closes_at(date.fromordinal(ordinal))
+            found = self._closes[ordinal] = round(at.timestamp() * 1_000_000)
+        return found
+
     def closes_at(self, day: date) -> datetime:
         """The instant at which `day` closes."""
         return datetime.combine(day, self.day_close, self.zone)

@@ -5,17 +5,18 @@ what was wanted. PyYAML gives the nodes with their marks, pydantic the checks; t
 only joins a pydantic location to the line it came from.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from hashlib import sha256
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 
 Location = tuple[int | str, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -118,7 +119,7 @@ def _parse(text: str, model: type[Model], name: str) -> Located[Model]:
     try:
         return Located(model.model_validate(data), lines)
     except ValidationError as error:
-        raise ConfigError([_problem(name, lines, each) for each in error.errors()]) from None
+        raise ConfigError(list(_told(name, lines, error.errors()))) from None
 
 
 def plain(content: BaseModel) -> dict[str, Any]:
@@ -189,33 +190,66 @@ def _scalar(node: yaml.Node) -> Any:
         loader.dispose()
 
 
-def _problem(name: str, lines: dict[Location, int], error: Any) -> Problem:
-    location: Location = error["loc"]
-    context = error.get("ctx") or {}
-    if "at" in context:
-        extra = context["at"]
-        location = (*location, *(extra if isinstance(extra, tuple) else (extra,)))
-    # pydantic names union members and validators in its locations; the nearest known one is meant.
-    known = _known(location, lines)
-    what = error["msg"].removeprefix("Value error, ")
-    if error["type"] in _SIMPLE:
-        what = f"met {error['input']!r}; {_SIMPLE[error['type']]}"
-    elif "at" not in context and error["type"] not in {"value_error", "missing"}:
-        what = f"met {error['input']!r}; {what[0].lower()}{what[1:]}"
-    elif error["type"] == "missing":
-        what = "is missing and must be given"
-    return Problem(name, lines[known], _words(location), what)
+def _told(
+    name: str, lines: Mapping[Location, int], errors: Iterable[ErrorDetails]
+) -> Iterator[Problem]:
+    """One problem for each place: what may be of several kinds is refused as each of them."""
+    for place, group in groupby(errors, lambda error: _place(error, lines)):
+        refused = list(group)
+        # Where the kind was right, the value was not: that alone is what was meant.
+        of_its_kind = [error for error in refused if not _wanted(error)]
+        yield Problem(
+            name, lines[_known(place, lines)], _words(place), _what(of_its_kind or refused)
+        )
 
 
-_SIMPLE = {
-    "int_parsing": "wanted a whole number",
-    "decimal_parsing": "wanted a number",
-    "string_type": "wanted text",
-    "list_type": "wanted a list",
-    "tuple_type": "wanted a list",
-    "dict_type": "wanted keys with values",
-    "model_type": "wanted keys with values",
-    "bool_parsing": "wanted true or false",
+def _place(error: ErrorDetails, lines: Mapping[Location, int]) -> Location:
+    """Where it is in the file: pydantic names the kinds of a value and validators as well."""
+    at = error.get("ctx", {}).get("at", ())
+    location = (*error["loc"], *(at if isinstance(at, tuple) else (at,)))
+    if error["type"] == "missing":
+        return (*_known(location[:-1], lines), location[-1])
+    return _known(location, lines)
+
+
+def _what(errors: Sequence[ErrorDetails]) -> str:
+    """What was met at one place, and what was wanted there."""
+    first = errors[0]
+    if first["type"] == "missing":
+        return "is missing and must be given"
+    said = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error" or "at" in first.get("ctx", {}):
+        return said
+    *others, last = [each for error in errors for each in _wanted(error)] or [""]
+    if last:
+        said = f"wanted {', '.join(others)} or {last}" if others else f"wanted {last}"
+    said = said.replace("Input should be", "wanted")
+    met = first["input"]
+    shown = str(met) if isinstance(met, Decimal) else repr(met)
+    return f"met {shown}; {said[0].lower()}{said[1:]}"
+
+
+def _wanted(error: ErrorDetails) -> list[str]:
+    """The kinds of value, or the words, that were wanted; empty when its kind was right."""
+    if error["type"] == "literal_error":
+        expected = str(error["ctx"]["expected"])
+        return expected.replace("'", "").replace(" or ", ", ").split(", ")
+    return [_KINDS[error["type"]]] if error["type"] in _KINDS else []
+
+
+_KINDS = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "decimal_parsing": "a number",
+    "decimal_type": "a number",
+    "string_type": "text",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
 }
 
 

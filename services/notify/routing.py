@@ -27,11 +27,15 @@ class Route(ConfigPart):
     audience: tuple[Audience, ...] = ()
     schools: tuple[Name, ...] = ()
     rules: tuple[str, ...] = ()
+    good_news: bool | None = Field(
+        default=None, description="true: good news alone; false: all else; left out: both."
+    )
     send: Send
     channels: tuple[ChannelName, ...] = Field(default=("email", "sms"), min_length=1)
 
 
 _ROUTES = (
+    Route(good_news=True, send="digest"),
     Route(levels=(1,), send="shown"),
     Route(levels=(2,), send="digest"),
     Route(levels=(3, 4), audience=("eht",), send="immediate", channels=("sms", "email")),
@@ -157,6 +161,7 @@ def _matches(route: Route, step: Routable, audience: str) -> bool:
         and (not route.audience or audience in route.audience)
         and (not route.schools or step.school in route.schools)
         and (not route.rules or step.rule in route.rules)
+        and route.good_news in (None, step.good_news)
     )
 
 

@@ -77,7 +77,7 @@ def unanswered(
 ) -> int:
     """School days since the oldest telling that nobody has answered, while a finding is open."""
     day = as_of.toordinal()
-    if not oldest_open(records, day):
+    if not pupil.told or not oldest_open(records, day):
         return 0
     answered = max((each.on for each in pupil.answers if each.on <= day), default=0)
     waiting = [each.on for each in pupil.told if answered < each.on <= day]

@@ -272,8 +272,8 @@ class Closing:
         standing: list[tuple[int, Asked, list[OnRecord]]] = []
         for place, each in enumerate(asked):
             if each.pupil.has_case:
-                ordinary = self.at.judges_on(each.day).ordinary
-                standing.append((place, each, on_record(each.pupil, ordinary)))
+                records = on_record(each.pupil, self.at.judges_on(each.day).ordinary)
+                standing += [(place, each, records)] if records else []
         for key in keys:
             if key.indicator == "improvement":
                 self._improvement(key, standing, figures, found[key])

@@ -31,6 +31,13 @@ def deciding_lessons(
     strips: Strips, lessons: Lessons, key: FigureKey
 ) -> Iterator[tuple[str, Registration]]:
     """The lessons that a figure of a strip's only column counts, by day and start."""
+    counts = _IN_WINDOW.get((key.indicator, key.kind))
+    if counts is not None:  # most figures: no need to look at each day
+        first, days = strips.first_inside, strips.window_days(key.days)
+        for lesson, known in lessons_on(lessons, days):
+            if known.day >= first and known.counts and counts(known):
+                yield lesson, known
+        return
     choose = _CHOICES.get(key.indicator)
     if choose is None:
         return
@@ -58,11 +65,19 @@ def _unexcused(known: Registration) -> bool:
     return known.status is Status.UNEXCUSED
 
 
-_SHARES: dict[str, Counts] = {
-    "all": _missing,
-    "excused": lambda known: known.excused and known.absent > 0,
-    "unexcused": lambda known: known.unexcused_minutes > 0,
+_IN_WINDOW: dict[tuple[str, str], Counts] = {
+    ("absence_share", "all"): _missing,
+    ("absence_share", "excused"): lambda known: known.excused and known.absent > 0,
+    ("absence_share", "unexcused"): lambda known: known.unexcused_minutes > 0,
+    ("unexcused_lessons", ""): _unexcused,
+    ("unexcused_days", ""): _unexcused,
+    ("lates", ""): lambda known: known.status is Status.LATE,
+    ("rise", ""): _missing,
+    ("rise_ratio", ""): _missing,
+    ("relapse", ""): _missing,
+    ("improvement", ""): _missing,
 }
+"""Figures that count lessons of all days of their window, by indicator and kind."""
 
 _Choice = Callable[[Strips, FigureKey], tuple[Rows, Counts]]
 
@@ -83,10 +98,6 @@ def _in_window(counts: Counts) -> _Choice:
 
 def _on_days(rows: Callable[[Strips], Rows], counts: Counts) -> _Choice:
     return lambda strips, key: (_window(strips, key) & rows(strips), counts)
-
-
-def _absence(strips: Strips, key: FigureKey) -> tuple[Rows, Counts]:
-    return _window(strips, key), _SHARES[key.kind]
 
 
 def _scattered(strips: Strips, key: FigureKey) -> tuple[Rows, Counts]:
@@ -165,12 +176,8 @@ def _blocks(strips: Strips, key: FigureKey) -> tuple[Rows, Counts]:
 
 
 _CHOICES: dict[str, _Choice] = {
-    "absence_share": _absence,
     "scattered_share": _scattered,
-    "unexcused_lessons": _in_window(_unexcused),
-    "unexcused_days": _in_window(_unexcused),
     "absent_run": lambda strips, _: (_run(strips, 0), _any),
-    "lates": _in_window(lambda known: known.status is Status.LATE),
     "spells": _in_spells(None),
     "spell_days": _in_spells(None),
     "bradford": _in_spells(3),
@@ -184,15 +191,11 @@ _CHOICES: dict[str, _Choice] = {
     "subject_ratio": _subject,
     "internal_truancy_days": _in_window(_any),
     "first_last_misses": _in_window(lambda k: k.wholly_missed or k.status is Status.LATE),
-    "rise": _in_window(_missing),
-    "rise_ratio": _in_window(_missing),
     "term_start_days": _early,
     "persistent_blocks": _blocks,
     "quarter_days": _on_days(lambda strips: strips.quarter, _missing),
     "leave_days": _on_days(lambda strips: strips.leave, _any),
     "return": _coming_back,
-    "relapse": _in_window(_missing),
-    "improvement": _in_window(_missing),
 }
 
 

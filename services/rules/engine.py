@@ -10,7 +10,7 @@ The same combination is therefore asked once and remembered; which combination a
 found for a whole school at a time.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
@@ -108,12 +108,8 @@ class Engine:
             if known is None:
                 if len(self._remembered) >= _MOST_REMEMBERED:
                     self._remembered.clear()
-                pairs = {
-                    figure: (int(over[place, column]), int(under[place, column]))
-                    for place, figure in enumerate(self.figures)
-                    if under[place, column]
-                }
-                known = self._remembered[key] = self._judge(key, pairs)
+                known = self._judge(key, over[:, column], under[:, column])
+                self._remembered[key] = known
             found.append(known)
         return found
 
@@ -137,17 +133,26 @@ class Engine:
             if (rule, self._compiled[rule].parts[part]) in judgement.parts:
                 yield from self.deciding(rule, part, judgement)
 
-    def _judge(self, reached: bytes, figures: Mapping[FigureKey, Pair]) -> Judgement:
+    def _judge(self, reached: bytes, over: Numbers, under: Numbers) -> Judgement:
         """Put together what each rule says of the thresholds that are reached of its own."""
-        levels: dict[str, int] = {}
-        enough, eased, parts = set(), set(), set()
-        for (rule, compiled), own in zip(self._compiled.items(), self._edges.slices, strict=True):
-            said = compiled.ask(reached[own], figures)
-            levels |= {rule: said.level} if said.level else {}
-            enough |= {rule} if said.enough else set()
-            eased |= {rule} if said.eased else set()
-            parts |= {(rule, part) for part in said.parts}
-        return Judgement(frozenset(enough), levels, frozenset(eased), frozenset(parts))
+
+        def figures() -> dict[FigureKey, Pair]:
+            pairs = zip(over.tolist(), under.tolist(), strict=True)
+            named = zip(self.figures, pairs, strict=True)
+            return {figure: pair for figure, pair in named if pair[1]}
+
+        said = [
+            (rule, compiled.ask(reached[own], figures))
+            for (rule, compiled), own in zip(
+                self._compiled.items(), self._edges.slices, strict=True
+            )
+        ]
+        return Judgement(
+            frozenset(rule for rule, each in said if each.enough),
+            {rule: each.level for rule, each in said if each.level},
+            frozenset(rule for rule, each in said if each.eased),
+            frozenset((rule, part) for rule, each in said for part in each.parts),
+        )
 
 
 def _ease(rule: Rule, rulebook: Rulebook) -> Fraction:
@@ -216,11 +221,11 @@ class _Compiled:
         self._matcher = _Matcher(self._definitions)
         self._remembered: dict[bytes, _Said] = {}
 
-    def ask(self, reached: bytes, figures: Mapping[FigureKey, Pair]) -> _Said:
+    def ask(self, reached: bytes, figures: Callable[[], Mapping[FigureKey, Pair]]) -> _Said:
         """What holds; asked once for a combination of reached thresholds."""
         known = self._remembered.get(reached)
         if known is None:
-            own = {key: pair for key, pair in figures.items() if key in self._figures}
+            own = {key: pair for key, pair in figures().items() if key in self._figures}
             matched = self._matcher.match(_fact(own))
             known = self._remembered[reached] = _Said(
                 max((name.number for name in matched if name.what == "level"), default=0),

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from services.rules.case import Change
 from services.rules.engine import Engine, Judgement, Pair, eased
 from services.rules.indicators import COVERAGE
-from services.rules.window import Registration, instant_of
+from services.rules.window import Registration
 from services.rules.words import clears, seen
 from shared.calendar import SchoolCalendar
 from shared.events import CaseStep, Clearing, Evidence, Figure, StepKind
@@ -184,7 +184,7 @@ def _quotient(over: int, under: int) -> Figure:
 
 def _came_late(known: Registration, calendar: SchoolCalendar) -> bool:
     """Recorded after its day's close."""
-    return instant_of(known.revision) > calendar.closes_at(date.fromordinal(known.day))
+    return known.revision > calendar.closes_at_microseconds(known.day)
 
 
 def _step_id(cause: Cause, change: Change, rule: Rule, known: list[Registration]) -> str:

@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -311,6 +312,7 @@ class Partition:
             older = [each for each in time.rulebooks if each.first <= on] or time.rulebooks[:1]
             return older[-1]
 
+        @cache
         def judges_on(on: date) -> Judges:
             return self._judges_of(school, in_force(on))
 

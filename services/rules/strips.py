@@ -27,8 +27,8 @@ from shared.indicators import Span
 Rows: TypeAlias = Any
 """An array of school days × columns, of numbers or truth values; numpy's types can't say more."""
 
-ALWAYS = 0
-"""The ordinal of an enrolment that cuts nothing."""
+_NEVER = 10**9
+"""The ordinal of a day that never comes."""
 
 
 class Column(NamedTuple):
@@ -59,6 +59,7 @@ class Strips:
         calendar: SchoolCalendar,
         subjects: "_Subjects",
         names: Sequence[str],
+        windows: dict[Span, frozenset[int]] | None = None,
     ) -> None:
         self.sums = sums
         """School days × sums × columns."""
@@ -71,6 +72,7 @@ class Strips:
         self._subjects = subjects
         self._names = names
         self._made: dict[object, Any] = {}
+        self._windows: dict[Span, frozenset[int]] = {} if windows is None else windows
 
     def column(self, number: int) -> "Strips":
         """One column alone; a view, so it costs next to nothing."""
@@ -87,6 +89,7 @@ class Strips:
             calendar=self._calendar,
             subjects=subjects,
             names=self._names,
+            windows=self._windows if shared else None,
         )
 
     def field(self, number: int) -> Rows:
@@ -201,6 +204,24 @@ class Strips:
         if found is None:
             found = self._made[what] = make()
         return found
+
+    def window_days(self, span: Span) -> frozenset[int]:
+        """The ordinals of a window's days, of a column alone or where all share theirs."""
+        found = self._windows.get(span)
+        if found is None:
+            days = self.days[:, 0]
+            if span == "term":
+                days = days[self.term_day[:, 0] > 0]
+            elif span != "year":
+                days = days[max(0, self.length - int(span)) :]
+            found = self._windows[span] = frozenset(days.tolist())
+        return found
+
+    @cached_property
+    def first_inside(self) -> int:
+        """Of a column alone the ordinal of the first day that counts."""
+        inside = self.inside[:, 0]
+        return int(self.days[inside.argmax(), 0]) if inside.any() else _NEVER
 
     def _per_day(self, asked: Callable[[date], bool]) -> Rows:
         days, places = np.unique(self.days, return_inverse=True)

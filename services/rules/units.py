@@ -7,9 +7,8 @@ harmless. See docs/decisions/0009-units-are-counted-everywhere-and-judged-in-one
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
-from statistics import median
 from typing import NamedTuple
 
 import msgspec
@@ -40,7 +39,9 @@ class Units(msgspec.Struct):
     arrived: dict[int, dict[int, str]] = {}
     """By the ordinal of a close and partition, what has come until all have: messages as JSON."""
     closed: int = 0
-    """The newest close that was judged, as an ordinal."""
+    """The newest close that all have told of, as an ordinal."""
+    judged: int = 0
+    """The newest close that was judged."""
     counts: dict[str, Counts] = {}
     """`class/…` and `group/…`; `group/` alone for lessons of no group."""
     findings: dict[str, dict[str, Finding]] = {}
@@ -81,8 +82,8 @@ def judge(
     units: Units, school: str, messages: Iterable[UnitsCounted], at: DayClose
 ) -> Iterator[CaseStep]:
     """Judge every rule for every unit of the school, with the counts of one close."""
-    today = at.day.toordinal()
-    changed = [day for each in messages for day in _take_in(units, each) if day < today]
+    changed = [day for each in messages for day in _take_in(units, each) if day <= units.judged]
+    units.judged = at.day.toordinal()
     named = {unit for unit, counts in units.counts.items() if counts and unit != "group/"}
     named |= units.findings.keys()
     names = sorted(named | {SCHOOL})
@@ -217,48 +218,63 @@ def figure(
     if unit.startswith("class/") != key.indicator.startswith("class_"):
         return None
     if key.indicator == "class_newly_absent":
-        return _some(_sum(units, unit, day.toordinal(), day.toordinal()))
+        return _some(_on(units.counts.get(unit, {}), day.toordinal()))
     if key.indicator == "class_newly_absent_ratio":
         return _beside_median(units, unit, day, calendar.window(day, int(key.days) + 1)[:-1])
-    of, unreported = _came_due(units, unit, day, calendar.window(day, int(key.days) + 1), key)
+    unreported, of = _came_due(units, unit, *_span(day, int(key.days), calendar))
     if key.indicator == "unregistered_lessons":
         return unreported, 1
-    return (of - unreported, of) if of else None
+    return _some((of - unreported, of))
 
 
 def _beside_median(units: Units, unit: str, day: date, before: tuple[date, ...]) -> Pair | None:
-    today = _some(_sum(units, unit, day.toordinal(), day.toordinal()))
-    known = (_some(_sum(units, unit, each.toordinal(), each.toordinal())) for each in before)
-    shares = [Fraction(*pair) for pair in known if pair]
-    if today is None or len(shares) < _FEWEST_DAYS:
+    counts = units.counts.get(unit, {})
+    hits, of = _on(counts, day.toordinal())
+    known = [_on(counts, each.toordinal()) for each in before]
+    # Equal fractions are equal floats, and different ones keep their order: both are small.
+    shares = sorted((over / under, over, under) for over, under in known if under)
+    if not of or len(shares) < _FEWEST_DAYS:
         return None
-    usual = median(shares)
-    found: Figures = ratio(
-        np.array([today[0] * usual.denominator]), np.array([today[1] * usual.numerator])
-    )
+    middle = {(len(shares) - 1) // 2, len(shares) // 2}
+    total = sum((Fraction(*shares[place][1:]) for place in middle), Fraction(0))
+    usual = total / len(middle)
+    found = ratio(np.array([hits * usual.denominator]), np.array([of * usual.numerator]))
     return (int(found.over[0]), int(found.under[0])) if found.under[0] else None
 
 
-def _came_due(
-    units: Units, unit: str, day: date, window: tuple[date, ...], key: FigureKey
-) -> tuple[int, int]:
-    """Lessons that came due in the window of days and calendar days between them."""
-    if not window:
-        return 0, 0
-    whole = len(window) > int(key.days)
-    first = window[0] + timedelta(days=1) if whole else window[0]
+def _came_due(units: Units, unit: str, first: int, last: int) -> tuple[int, int]:
+    """Of a group, or of all of a school, lessons that came due and those of them unreported."""
     names = [unit]
     if unit == SCHOOL:
         names = [name for name in units.counts if name.startswith("group/")]
-    sums = [_sum(units, name, first.toordinal(), day.toordinal()) for name in names]
-    return sum(of for _, of in sums), sum(hits for hits, _ in sums)
+    hits = of = 0
+    for name in names:
+        counts = units.counts.get(name, {})
+        for day in range(first, last + 1):
+            more, lessons = _on(counts, day)
+            hits += more
+            of += lessons
+    return hits, of
 
 
-def _sum(units: Units, unit: str, first: int, last: int) -> tuple[int, int]:
-    """Of one unit over some dates: the hits, and of how many."""
-    counts = units.counts.get(unit, {})
-    found = [each for day in range(first, last + 1) for each in counts.get(day, {}).values()]
-    return sum(hits for _, hits in found), sum(of for of, _ in found)
+def _on(counts: Counts, day: int) -> tuple[int, int]:
+    """Of one unit on a date, in all partitions: the hits, and of how many."""
+    parts = counts.get(day)
+    if not parts:
+        return 0, 0
+    if len(parts) == 1:
+        ((of, hits),) = parts.values()
+        return hits, of
+    return sum(hits for _, hits in parts.values()), sum(of for of, _ in parts.values())
+
+
+def _span(day: date, days: int, calendar: SchoolCalendar) -> tuple[int, int]:
+    """The first and last date on which lessons came due since the close `days` closes ago."""
+    window = calendar.window(day, days + 1)
+    if not window:
+        return 1, 0
+    first = window[0].toordinal()
+    return (first + 1 if len(window) > days else first), day.toordinal()
 
 
 def _some(pair: Pair) -> Pair | None:

@@ -8,18 +8,37 @@ indicator stands in `services/rules/phrases.py`; here is how numbers and clauses
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 from services.rules.phrases import LANGUAGES, Amount, Language, Phrases
-from shared.events import Evidence
+from shared.events import Evidence, Figure
 from shared.indicators import INDICATORS, RATIO_MOST, Span
 from shared.rulebook import Condition
 
 
+class _Shown(NamedTuple):
+    """What of a figure the words depend on."""
+
+    indicator: str
+    kind: str | None
+    days: Span | None
+    value: Figure | None
+    at_least: Figure | None
+    at_most: Figure | None
+    share: Figure | None
+    level: int | None
+
+
 def seen(evidence: Iterable[Evidence]) -> dict[str, str]:
     """What was measured, beside its limits: a sentence for each figure, then the coverage."""
-    known = tuple(evidence)
-    return {code: _seen(known, language) for code, language in LANGUAGES.items()}
+    figures = [_Shown(*(getattr(each, name) for name in _Shown._fields)) for each in evidence]
+    coverage = {
+        each.days: each.coverage
+        for each in evidence
+        if each.coverage is not None and INDICATORS[each.indicator].reach
+    }
+    return {code: _seen(figures, coverage, code) for code in LANGUAGES}
 
 
 def clears(levels: Iterable[Condition], ease: Fraction, quiet_days: int) -> dict[str, str]:
@@ -32,41 +51,49 @@ def clears(levels: Iterable[Condition], ease: Fraction, quiet_days: int) -> dict
     return {code: _clears(quiet, ease, quiet_days, each) for code, each in LANGUAGES.items()}
 
 
-def _seen(evidence: tuple[Evidence, ...], language: Language) -> str:
+def _seen(figures: Iterable[_Shown], coverage: Mapping[Span | None, Figure], code: str) -> str:
     sentences: list[str] = []
     told: Span | None = None
-    for each in evidence:
-        template = _template(each, language)
-        text = _figure(each, template, language, window=each.days != told)
-        sentences.append(_sentence(text))
-        told = each.days if "{window}" in template else None
-    return " ".join([*sentences, *map(_sentence, _coverage(evidence, language))])
+    for each in figures:
+        sentence, tells_window = _told(each, code, window=each.days != told)
+        sentences.append(sentence)
+        told = each.days if tells_window else None
+    return " ".join([*sentences, *map(_sentence, _coverage(coverage, LANGUAGES[code]))])
 
 
-def _figure(evidence: Evidence, template: str, language: Language, *, window: bool) -> str:
+@lru_cache(maxsize=1 << 15)
+def _told(figure: _Shown, code: str, *, window: bool) -> tuple[str, bool]:
+    """A figure's sentence, and whether it tells the days. Figures come again and again."""
+    language = LANGUAGES[code]
+    template = _template(figure, language)
+    text = _figure(figure, template, language, window=window)
+    return _sentence(text), "{window}" in template
+
+
+def _figure(figure: _Shown, template: str, language: Language, *, window: bool) -> str:
     """`borta 21,3 % av lektionstiden de senaste 20 skoldagarna (gränsen är 20 %)`.
 
     `window`: are the days told? Else they are those of the sentence before.
     """
-    amount = language.phrases_of(evidence.indicator, evidence.kind).amount
-    threshold = evidence.at_least if evidence.at_least is not None else evidence.at_most
-    fields = _fields(evidence, language, window=window)
-    if evidence.value is None:
+    amount = language.phrases_of(figure.indicator, figure.kind).amount
+    threshold = figure.at_least if figure.at_least is not None else figure.at_most
+    fields = _fields(figure, language, window=window)
+    if figure.value is None:
         return _filled(f"{template}: {language.nothing[amount]}", fields)
-    value = _decimal(evidence.value)
+    value = _decimal(figure.value)
     limit = None if threshold is None else _decimal(threshold)
     text = _filled(template, {**fields, "n": language.value(amount, value, limit)})
     if limit is None:
         return text
-    shown = language.limit(amount, limit, least=evidence.at_least is not None)
+    shown = language.limit(amount, limit, least=figure.at_least is not None)
     return f"{text} ({language.limit_is.format(shown)})"
 
 
-def _template(evidence: Evidence, language: Language) -> str:
-    phrases = language.phrases_of(evidence.indicator, evidence.kind)
-    if evidence.value is None:
+def _template(figure: _Shown, language: Language) -> str:
+    phrases = language.phrases_of(figure.indicator, figure.kind)
+    if figure.value is None:
         return phrases.name
-    return _wording(phrases, _decimal(evidence.value))
+    return _wording(phrases, _decimal(figure.value))
 
 
 def _wording(phrases: Phrases, value: Decimal) -> str:
@@ -79,21 +106,16 @@ def _wording(phrases: Phrases, value: Decimal) -> str:
     return phrases.seen
 
 
-def _coverage(evidence: tuple[Evidence, ...], language: Language) -> Iterable[str]:
+def _coverage(known: Mapping[Span | None, Figure], language: Language) -> Iterable[str]:
     """How much is registered: once, or for each window where that differs."""
-    known = {
-        each.days: each.coverage
-        for each in evidence
-        if each.coverage is not None and INDICATORS[each.indicator].reach
-    }
-    windows = known if len(set(known.values())) > 1 else list(known)[:1]
+    windows = list(known) if len(set(known.values())) > 1 else list(known)[:1]
     for days in windows:
         window = f" {language.window(days)}" if len(windows) > 1 and days is not None else ""
-        yield language.registered(_decimal(known[days] or 0)).format(window=window)
+        yield language.registered(_decimal(known[days])).format(window=window)
 
 
 def _fields(
-    part: "Evidence | Condition", language: Language, *, window: bool = True
+    part: "_Shown | Condition", language: Language, *, window: bool = True
 ) -> dict[str, object]:
     """What a wording may name beside its number."""
     days = part.days

@@ -1,7 +1,8 @@
 """What the rulebook's signals are worth, measured on simulated cohorts whose truth is known.
 
 Each seed is a school of its own, once over 90 school days and once over 178; the pooled figures
-are what docs and thresholds go by. `python -m tests.bench.cohorts --help` tells the options.
+are what docs and thresholds go by. `python -m tests.bench.cohorts --help` tells the options; with
+`--usual` a rule such as many schools have today is measured instead of the rulebook.
 """
 
 import argparse
@@ -13,13 +14,13 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import chain, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from services.ingest.history import with_closes
 from services.ingest.roster import records
 from services.ingest.simulated import roster, simulate, truth
 from services.rules.backtest import backtest
-from services.score import Score, lines_of, pooled, score
+from services.score import LEAST_LEVEL, Score, lines_of, pooled, score
 from shared.calendar import SchoolCalendar
 from shared.config import read_config
 from shared.rulebook import Rulebook
@@ -29,6 +30,20 @@ PROCESSES = 2
 PUPILS = 400
 DAYS = (90, 178)
 """An autumn and a school year."""
+
+USUAL: dict[str, dict[str, Any]] = {
+    "share-10": {"indicator": "absence_share", "days": 10, "at_least": "0.10"},
+    "share-15": {"indicator": "absence_share", "days": 20, "at_least": "0.15"},
+    "four-unexcused-lessons": {"indicator": "unexcused_lessons", "days": 45, "at_least": 4},
+    "four-unexcused-days": {"indicator": "unexcused_days", "days": 45, "at_least": 4},
+    "three-days-or-five-lates": {
+        "any": [
+            {"indicator": "absent_run", "at_least": 3},
+            {"indicator": "lates", "days": 5, "at_least": 5},
+        ]
+    },
+}
+"""Rules that schools use today, in school days; judged daily and cleared as ours are."""
 
 
 class Cohort(NamedTuple):
@@ -50,7 +65,7 @@ class Run(NamedTuple):
 def main() -> int:
     """Back-test every cohort, and print a line for each and the pooled figures."""
     asked = _asked()
-    book = read_config(asked.rulebook, Rulebook)
+    book = usual(asked.usual) if asked.usual else read_config(asked.rulebook, Rulebook)
     calendar = read_config(asked.calendar, SchoolCalendar)
     cohorts = [Cohort(seed, days, asked.pupils) for days, seed in product(asked.days, asked.seeds)]
     runs: defaultdict[int, list[Score]] = defaultdict(list)
@@ -65,6 +80,13 @@ def main() -> int:
         told = {days: pooled(scores).as_json for days, scores in runs.items()}
         asked.json.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     return 0
+
+
+def usual(name: str) -> Rulebook:
+    """One of `USUAL` as a rulebook of its own, at the level from which staff are told."""
+    title = {"sv": name, "en": name}
+    rule = {"id": name, "title": title, "levels": {LEAST_LEVEL: USUAL[name]}}
+    return Rulebook.model_validate({"rules": [rule]})
 
 
 def measured(
@@ -103,6 +125,7 @@ def _line(run: Run) -> str:
 def _asked() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rulebook", type=Path, default=CONFIG / "rulebook.yaml")
+    parser.add_argument("--usual", choices=USUAL, help="Measure this rule instead.")
     parser.add_argument("--calendar", type=Path, default=CONFIG / "calendar.yaml")
     parser.add_argument("--seeds", type=_span, default=range(101, 111), metavar="101-110")
     parser.add_argument("--days", type=int, nargs="+", default=DAYS)

@@ -1,6 +1,7 @@
 """Who is told, how, and why they."""
 
 from datetime import date
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -180,9 +181,10 @@ def test_ehts_inbox_stands_in_for_one_without_any_address() -> None:
 def test_the_file_that_comes_with_it_says_what_the_defaults_say() -> None:
     file = read_config(Path("deploy/config/routing.yaml"), Routing)
 
-    for level in (1, 2, 3, 4):
-        for audience in (("contact_teacher",), ("eht",), ("rektor",)):
-            one = step(level=level, audience=audience)
+    audiences = (("contact_teacher",), ("eht",), ("rektor",))
+    for level, good_news in product((1, 2, 3, 4), (False, True)):
+        for audience in audiences:
+            one = step(level=level, audience=audience, good_news=good_news)
             assert route(one, roster(), file, date(2025, 9, 10)) == route(
                 one, roster(), ROUTING, date(2025, 9, 10)
             )
@@ -257,8 +259,38 @@ def test_a_units_note_goes_to_the_schools_administrator() -> None:
     assert told(decisions) == [(f"{SCHOOL}/{ADMIN}", "digest", ("email", "sms"))]
 
 
-@pytest.mark.parametrize(("level", "send"), [(1, "shown"), (2, "digest"), (3, "digest")])
-def test_good_news_is_routed_as_others_but_never_at_once(level: int, send: str) -> None:
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_good_news_waits_for_a_digest_at_every_level(level: int) -> None:
     decisions = route(step(level=level, good_news=True), roster(), ROUTING, WEDNESDAY)
 
+    assert [each.send for each in decisions] == ["digest"]
+
+
+@pytest.mark.parametrize(("level", "send"), [(1, "shown"), (2, "digest"), (3, "digest")])
+def test_good_news_without_a_route_of_its_own_is_sent_as_others_but_never_at_once(
+    level: int, send: str
+) -> None:
+    routing = Routing(routes=ROUTING.routes[1:])
+
+    decisions = route(step(level=level, good_news=True), roster(), routing, WEDNESDAY)
+
     assert [each.send for each in decisions] == [send]
+
+
+@pytest.mark.parametrize(
+    ("matcher", "sent"),
+    [
+        ("good_news: true", {"concern": "digest", "good news": "shown"}),
+        ("good_news: false", {"concern": "shown", "good news": "digest"}),
+        ("levels: [2]", {"concern": "shown", "good news": "shown"}),
+    ],
+)
+def test_a_route_may_be_for_good_news_alone_for_all_else_or_for_both(
+    matcher: str, sent: dict[str, str]
+) -> None:
+    text = f"routes: [{{{matcher}, send: shown}}, {{send: digest}}]"
+    routing = parse_config(text, Routing, "routing.yaml")
+
+    for word, good_news in (("concern", False), ("good news", True)):
+        decisions = route(step(level=2, good_news=good_news), roster(), routing, WEDNESDAY)
+        assert [each.send for each in decisions] == [sent[word]]

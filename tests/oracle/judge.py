@@ -115,8 +115,8 @@ class Case:
 
     findings: dict[str, Finding] = field(default_factory=dict)
     cleared: list[OnRecord] = field(default_factory=list)
-    ended: dict[str, date] = field(default_factory=dict)
-    """When each rule's newest finding that is no more was cleared, or retracted to nothing."""
+    ended: dict[str, list[date]] = field(default_factory=dict)
+    """When each rule's findings that are no more were cleared, or retracted to nothing."""
     corrected: date | None = None
     """Something was, since the last close: from which day on findings are judged anew."""
     moved: bool = False
@@ -434,7 +434,7 @@ def _judge_anew(
     holding = [day for day in days if finding.levels.get(day, 0) > 0]
     if not holding:
         del case.findings[rule.id]
-        case.ended[rule.id] = today.day
+        case.ended.setdefault(rule.id, []).append(today.day)
         case.moved = case.moved or rule.ordinary
         return [_step("retracted", rule, old_level, old_since, remaining=0)]
 
@@ -456,7 +456,7 @@ def _clear(case: Case, rule: Rule, day: date) -> Step:
     """The finding is history; it stays on record."""
     finding = case.findings.pop(rule.id)
     case.cleared.append(OnRecord(rule.id, finding.since, finding.levels, day))
-    case.ended[rule.id] = day
+    case.ended.setdefault(rule.id, []).append(day)
     return _step("cleared", rule, finding.level, finding.since)
 
 
@@ -519,7 +519,8 @@ def _held_until(school: School, pupil: Pupil, step: Step, day: date) -> date | N
     until = list[date | None]()
 
     # Cool-down: it opens within so many school days after the same rule's finding ended.
-    ended, cool_down = pupil.case.ended.get(step["rule"]), school.rulebook.cool_down
+    ends = [each for each in pupil.case.ended.get(step["rule"], ()) if each < day]
+    ended, cool_down = max(ends, default=None), school.rulebook.cool_down
     if step["kind"] == "opened" and ended is not None and cool_down > 0:
         within = school.calendar.distance(ended, day) <= cool_down
         until += [school.calendar.after(ended, cool_down)] if within else []

@@ -124,7 +124,26 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
 
     error = told(text, Rulebook, "rulebook.yaml")
 
-    assert [problem.line for problem in error.problems] == [5, 9]
+    assert [(problem.line, problem.where) for problem in error.problems] == [
+        (5, "rules.0.needs.coverage"),
+        (9, "rules.0.levels.1.days"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "told_as"),
+    [
+        ("twenty", "met 'twenty'; wanted a whole number, term or year"),
+        ("1.5", "met 1.5; wanted a whole number, term or year"),
+        ("[20]", "met [20]; wanted a whole number, term or year"),
+        ("0", "met 0; wanted greater than or equal to 1"),
+        ("500", "met 500; wanted less than or equal to 220"),
+    ],
+)
+def test_what_may_be_a_number_or_a_word_is_refused_once(days: str, told_as: str) -> None:
+    error = told(RULEBOOK.replace("days: 20", f"days: {days}"), Rulebook, "rulebook.yaml")
+
+    assert str(error) == f"rulebook.yaml:9: rules.0.levels.1.days: {told_as}"
 
 
 def test_two_rules_of_one_name_are_told() -> None:

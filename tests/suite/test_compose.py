@@ -38,10 +38,10 @@ HEADER = "school,pupil,lesson,starts_at,minutes,subject,status,absent_minutes,re
 
 
 def export() -> str:
-    """A week of two lessons a day: one pupil is away all of it, the other for two days."""
+    """A week of two lessons a day: one pupil is away all of it, the other for three days."""
     rows = [HEADER]
     for day in range(1, 6):
-        for pupil, away in ((ALWAYS_AWAY, 5), (AWAY_AT_FIRST, 2)):
+        for pupil, away in ((ALWAYS_AWAY, 5), (AWAY_AT_FIRST, 3)):
             status = "unexcused" if day <= away else "present"
             rows += [
                 f"ekskolan,{pupil},{pupil}-{day}-{hour},2025-09-0{day}T{hour}:00:00+02:00,60,"
@@ -129,8 +129,8 @@ def test_every_row_of_the_file_is_taken(week: Week) -> None:
 def test_the_absence_comes_out_as_steps(week: Week) -> None:
     steps = week.compose.narvara("rules", "steps", "--format", "jsonl")
 
-    assert re.search(rf'"pupil":"{ALWAYS_AWAY}","rule":"repeated-unexcused".*"level":3', steps)
-    assert re.search(rf'"pupil":"{AWAY_AT_FIRST}","rule":"repeated-unexcused".*"level":2', steps)
+    assert re.search(rf'"pupil":"{ALWAYS_AWAY}",.*"rule":"many-unexcused".*"level":3', steps)
+    assert re.search(rf'"pupil":"{AWAY_AT_FIRST}",.*"rule":"repeated-unexcused".*"level":2', steps)
 
 
 def test_the_contact_teacher_gets_mail_at_once_and_at_the_set_aside_time(week: Week) -> None:

@@ -1,0 +1,357 @@
+"""Figures of classes, groups and schools: counted, gathered and measured as the oracle does it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from random import Random
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from services.rules.judges import Judges
+from services.rules.partition import Folded, Partition
+from services.rules.pupil import registration_of
+from services.rules.registers import Registers
+from services.rules.units import SCHOOL, Units, figure, gather
+from services.rules.window import Registration
+from shared.calendar import SchoolCalendar
+from shared.config import plain, version_of
+from shared.events import (
+    AttendanceBatch,
+    AttendanceEvent,
+    CalendarChanged,
+    CaseAnswer,
+    CaseStep,
+    CaseTold,
+    Fact,
+    PupilRecord,
+    RulebookChanged,
+    Status,
+    UnitCell,
+    UnitsCounted,
+)
+from shared.indicators import FigureKey
+from shared.rulebook import Rulebook
+from tests.oracle import files as oracle_files
+from tests.oracle.judge import steps as oracle_steps
+from tests.oracle.sight import Judged
+from tests.oracle.units import Cell, UnitSight, counted
+from tests.rules.random_school import CALENDAR, OTHER_CALENDAR, RandomSchool, close_of
+from tests.rules.test_agreement import assert_same
+from tests.streams import CALENDAR_CONTENT, random_stream
+from tests.streams.files import UNIT_RULES
+
+DAYS = CALENDAR.school_days
+SECOND_YEAR = DAYS.index(date(2025, 11, 17))
+
+UNITS = ("class/7a", "class/7b", "group/7a-ma", "group/", SCHOOL)
+CLASS_KEYS = (
+    FigureKey("class_newly_absent"),
+    *(FigureKey("class_newly_absent_ratio", days) for days in (10, 11, 15, 30)),
+)
+REGISTER_KEYS = tuple(
+    FigureKey(name, days)
+    for name in ("unregistered_lessons", "registered_share")
+    for days in (1, 2, 3, 5, 10, 30)
+)
+
+
+# ---- Figures -------------------------------------------------------------------------------
+
+
+def random_counts(seed: int) -> Units:
+    """Counts of three partitions, on weekends too; a tenth of all is nothing."""
+    random, units = Random(seed), Units()
+    for unit in UNITS[:-1]:
+        scarce = random.random()
+        counts = units.counts[unit] = {}
+        for number in range((DAYS[-1] - DAYS[0]).days + 1):
+            parts = {
+                part: (of, random.randint(0, of))
+                for part in range(3)
+                if random.random() > scarce and (of := random.randint(0, 3))
+            }
+            if parts:
+                counts[DAYS[0].toordinal() + number] = parts
+    return units
+
+
+def cells_of(units: Units) -> dict[tuple[str, date], Cell]:
+    """The same as the oracle counts it."""
+    return {
+        (unit, date.fromordinal(day)): Cell(
+            sum(of for of, _ in parts.values()), sum(hits for _, hits in parts.values())
+        )
+        for unit, counts in units.counts.items()
+        for day, parts in counts.items()
+    }
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_figures_of_random_counts_are_the_oracles(seed: int) -> None:
+    units = random_counts(seed)
+
+    for unit in UNITS:
+        sight = UnitSight(unit, cells_of(units), OTHER_CALENDAR)
+        of_class = unit.startswith("class/")
+        for key in CLASS_KEYS if of_class else REGISTER_KEYS:
+            for day in DAYS:
+                condition = {"indicator": key.indicator, "days": key.days}
+                wanted, _ = sight.measure(condition, Judged(day, NO_RULEBOOK))
+                found = figure(units, unit, key, day, CALENDAR)
+                assert (None if found is None else Fraction(*found)) == wanted, (unit, key, day)
+        for key in REGISTER_KEYS if of_class else CLASS_KEYS:
+            assert figure(units, unit, key, DAYS[20], CALENDAR) is None
+
+
+NO_RULEBOOK = oracle_files.Rulebook({"rules": []}, "alvik")
+
+
+NO_JUDGES = Judges(Rulebook(rules=()))
+
+
+def class_of(hits: dict[int, int], of: int = 10) -> Units:
+    """Newly absent pupils of a class by the places of school days."""
+    counts = {DAYS[place].toordinal(): {0: (of, many)} for place, many in hits.items()}
+    return Units(counts={"class/7a": counts})
+
+
+def usual_ratio(hits: dict[int, int], on: int, days: int) -> Fraction | None:
+    key = FigureKey("class_newly_absent_ratio", days)
+    found = figure(class_of(hits), "class/7a", key, DAYS[on], CALENDAR)
+    return None if found is None else Fraction(*found)
+
+
+def test_a_median_wants_ten_days_before() -> None:
+    ten = {place: 1 + place % 2 for place in range(10)}
+
+    assert usual_ratio(ten | {10: 3}, 10, 10) == 2
+    assert usual_ratio(ten | {10: 3}, 10, 9) is None
+    assert usual_ratio(dict.fromkeys(range(1, 11), 1) | {11: 3}, 11, 20) == 3
+    assert usual_ratio(dict.fromkeys(range(2, 11), 1) | {11: 3}, 11, 20) is None
+    assert usual_ratio({place: place for place in range(11)} | {11: 10}, 11, 11) == 2
+    # The eleventh day back is left out of ten, and so is another year.
+    assert usual_ratio({place: place for place in range(11)} | {11: 11}, 11, 10) == 2
+    assert usual_ratio(dict.fromkeys(range(48, 58), 1) | {SECOND_YEAR: 1}, SECOND_YEAR, 20) is None
+    # Of a median of nothing a thousand, of nothing to nothing no value.
+    assert usual_ratio(dict.fromkeys(range(10), 0) | {10: 1}, 10, 10) == 1000
+    assert usual_ratio(dict.fromkeys(range(11), 0), 10, 10) is None
+    assert usual_ratio(dict.fromkeys(range(10), 1), 10, 10) is None
+
+
+def test_what_came_due_reaches_to_the_day_after_the_close_before_the_window() -> None:
+    first, last = DAYS[MONDAY].toordinal() - 10, DAYS[MONDAY].toordinal() + 10
+    units = Units(counts={"group/": {day: {0: (1, 1)} for day in range(first, last)}})
+
+    def unregistered(place: int, days: int) -> tuple[int, int] | None:
+        key = FigureKey("unregistered_lessons", days)
+        return figure(units, "group/", key, DAYS[place], CALENDAR)
+
+    # On Monday the days after Friday; on Tuesday the day itself.
+    assert unregistered(MONDAY, 1) == (3, 1)
+    assert unregistered(MONDAY + 1, 1) == (1, 1)
+    assert unregistered(MONDAY + 1, 2) == (4, 1)
+    # The year's first day is Wednesday, and its window goes no further back.
+    assert [unregistered(0, days) for days in (1, 2)] == [(1, 1), (1, 1)]
+    assert [unregistered(1, days) for days in (1, 2)] == [(1, 1), (2, 1)]
+
+
+MONDAY = 3
+
+
+# ---- Counts --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_a_partition_counts_is_what_the_oracle_counts(seed: int) -> None:
+    made, known = RandomSchool(seed, pupils=16), dict[tuple[str, str, date], tuple[int, int]]()
+    for day in DAYS[9:50:8]:
+        cells, whole = made.school.count_units(close_of(day, NO_JUDGES), known=True)
+        assert whole == (DAYS[0] if day == DAYS[9] else None)
+        for cell in cells:
+            known[cell.kind, cell.unit, cell.date] = (cell.of, cell.hits)
+        wanted = {
+            (*unit.split("/"), on): (cell.of, cell.hits)
+            for (unit, on), cell in counted(made.figures, OTHER_CALENDAR, day).items()
+            if on >= DAYS[0]
+        }
+        assert {key: told for key, told in known.items() if told != (0, 0)} == wanted
+
+
+def registered(ends_at: datetime, status: Status, group: str = "g") -> Registration:
+    """A lesson of an hour by when it ends."""
+    start = ends_at - timedelta(minutes=60)
+    event = AttendanceEvent(
+        school="alvik",
+        pupil="p",
+        lesson="l",
+        starts_at=start,
+        minutes=60,
+        status=status,
+        absent_minutes=0,
+        recorded_at=start,
+        group=group,
+    )
+    return registration_of(event, CALENDAR.moment(start))
+
+
+CLOSE = datetime(2025, 8, 28, 15, tzinfo=UTC)
+"""A Thursday's close hour."""
+
+
+@pytest.mark.parametrize(
+    ("minutes", "days"), [(-60, 1), (-1, 1), (0, 1), (1, 2), (24 * 60, 2), (24 * 60 + 1, 3)]
+)
+def test_a_lesson_comes_due_at_the_first_close_hour_a_day_after_its_end(
+    minutes: int, days: int
+) -> None:
+    registers = Registers(CALENDAR)
+
+    registers.note(registered(CLOSE + timedelta(minutes=minutes), Status.UNREPORTED), 1)
+
+    due = CLOSE.date().toordinal() + days
+    assert registers.counts == {(due, "g"): [1, 1]}
+    assert registers.changed == {(due, "g")}
+
+
+def test_registers_count_what_is_not_withdrawn_and_forget_what_is_older() -> None:
+    registers, due = Registers(CALENDAR), CLOSE.date().toordinal() + 1
+    unreported = registered(CLOSE, Status.UNREPORTED)
+
+    registers.note(registered(CLOSE, Status.WITHDRAWN), 1)
+    assert registers.counts == {}
+    registers.note(unreported, 1)
+    registers.note(registered(CLOSE, Status.LATE), 1)
+    registers.note(registered(CLOSE + timedelta(days=1), Status.PRESENT, ""), 1)
+    assert registers.counts == {(due, "g"): [2, 1], (due + 1, ""): [1, 0]}
+    registers.note(unreported, -1)
+    assert registers.counts[due, "g"] == [1, 0]
+
+    registers.drop_before(due)
+    assert len(registers.counts) == 2
+    registers.drop_before(due + 1)
+    assert registers.counts == {(due + 1, ""): [1, 0]}
+    registers.note(unreported, 1)
+    assert registers.counts[due, "g"] == [1, 1]
+
+
+# ---- Gathering -----------------------------------------------------------------------------
+
+
+def message(partition: int, place: int, *cells: UnitCell, whole: int | None = None) -> UnitsCounted:
+    return UnitsCounted(
+        school="alvik",
+        date=DAYS[place],
+        partition=partition,
+        cells=cells,
+        whole=None if whole is None else DAYS[whole],
+    )
+
+
+def test_a_close_is_judged_when_all_partitions_have_counted_and_in_order() -> None:
+    units = Units()
+
+    def came(*at: int) -> list[list[UnitsCounted]]:
+        return gather(units, message(*at), 2)
+
+    assert came(0, 1) == []
+    assert came(0, 1) == []
+    assert came(1, 2) == []
+    assert came(0, 2) == []
+    # The first close lacked one, and the second waited for it.
+    assert came(1, 1) == [[message(0, 1), message(1, 1)], [message(1, 2), message(0, 2)]]
+    assert units.closed == DAYS[2].toordinal()
+    # What comes again of a close that was judged is nothing new.
+    assert came(0, 2) == came(1, 2) == came(0, 1) == []
+    assert units.arrived == {}
+    assert came(1, 3) == []
+    assert came(0, 3) == [[message(1, 3), message(0, 3)]]
+
+
+def test_of_two_counts_of_a_partition_the_first_stands_until_the_close_is_judged() -> None:
+    cell = UnitCell("class", "7a", DAYS[1], 4, 1)
+    units = Units()
+
+    gather(units, message(0, 1, cell), 2)
+    gather(units, message(0, 1), 2)
+
+    assert gather(units, message(1, 1), 2) == [[message(0, 1, cell), message(1, 1)]]
+
+
+# ---- The life of what units' rules find ----------------------------------------------------
+
+RULES = [{**rule, "damps": []} for rule in UNIT_RULES]
+BOOKS: dict[str, dict[str, Any]] = {
+    "all": {"clear_after": 2, "rules": RULES},
+    "other kinds": {
+        "clear_factor": "0.5",
+        "clear_after": 1,
+        "rules": [
+            {**RULES[2], "units": ["school"]},
+            {**RULES[3], "units": ["group"], "enabled": False},
+            RULES[1],
+        ],
+    },
+    "sooner": {
+        "clear_after": 4,
+        "rules": [{**rule, "clear_after": 1} for rule in reversed(RULES)],
+    },
+}
+
+
+class Partitions:
+    """Some partitions of the pupils; the first judges the units."""
+
+    def __init__(self, number: int, random: Random) -> None:
+        self._all = [Partition(number=n, partitions=number) for n in range(number)]
+        self._random = random
+        self._entry = 0
+
+    def told(self, facts: Sequence[Fact]) -> Iterator[CaseStep]:
+        """The steps of units."""
+        for fact in facts:
+            counts = []
+            for partition in self._all:
+                for own in self._own(partition, fact):
+                    counted = self._fold(partition, own).counted
+                    counts += [counted] if counted else []
+            # They come in any order, and some of them twice.
+            self._random.shuffle(counts)
+            for count in [*counts, *counts[:1]]:
+                messages = self._fold(self._all[0], count).messages
+                yield from (each for each in messages if isinstance(each, CaseStep) and each.unit)
+
+    def _fold(self, partition: Partition, fact: Fact) -> Folded:
+        self._entry += 1
+        return partition.fold((self._entry, 0), fact)
+
+    def _own(self, partition: Partition, fact: Fact) -> Iterator[Fact]:
+        """What of a fact reaches a partition: not what is of another's pupils."""
+
+        def mine(pupil: str) -> bool:
+            return self._all[crc32(pupil.encode()) % len(self._all)] is partition
+
+        if isinstance(fact, AttendanceBatch):
+            events = [event for event in fact.events if mine(event.pupil)]
+            yield fact.model_copy(update={"events": events})
+        elif not isinstance(fact, PupilRecord | CaseTold | CaseAnswer) or mine(fact.pupil):
+            yield fact
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_units_rules_find_in_several_partitions_is_what_the_oracle_finds(seed: int) -> None:
+    facts = random_stream(seed, pupils=10, days=95, rulebooks=BOOKS)
+    calendar = SchoolCalendar.model_validate(CALENDAR_CONTENT)
+    rulebook = Rulebook.model_validate(BOOKS["all"])
+    in_force: list[Fact] = [
+        CalendarChanged(version=version_of(calendar), content=plain(calendar)),
+        RulebookChanged(version=version_of(rulebook), content=plain(rulebook)),
+    ]
+
+    found = list(Partitions(3, Random(seed)).told([*in_force, *facts]))
+
+    plainly = [fact.model_dump(mode="python", by_alias=True) for fact in facts]
+    wanted = oracle_steps(plainly, BOOKS["all"], CALENDAR_CONTENT)
+    assert_same(found, [step for step in wanted if step["unit"]])
+    assert len(found) > 20
