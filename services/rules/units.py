@@ -71,7 +71,7 @@ class _Unit(NamedTuple):
     name: str
     at: DayClose
     corrected: int
-    """The earliest earlier day of which a count changed since the last close; 0: none."""
+    """The earliest earlier day of which a count of it changed since the last close; 0: none."""
 
     def judgement(self, day: date, engine: Engine) -> Judgement:
         (found,) = _judge_all(self.units, [self.name], day, self.at.calendar, engine)
@@ -82,7 +82,12 @@ def judge(
     units: Units, school: str, messages: Iterable[UnitsCounted], at: DayClose
 ) -> Iterator[CaseStep]:
     """Judge every rule for every unit of the school, with the counts of one close."""
-    changed = [day for each in messages for day in _take_in(units, each) if day <= units.judged]
+    corrected: dict[str, int] = {}
+    for unit, day in sorted(place for each in messages for place in _take_in(units, each)):
+        if day <= units.judged:
+            corrected.setdefault(unit, day)
+    of_groups = [day for unit, day in corrected.items() if unit.startswith("group/")]
+    corrected[SCHOOL] = min(of_groups, default=0)
     units.judged = at.day.toordinal()
     named = {unit for unit, counts in units.counts.items() if counts and unit != "group/"}
     named |= units.findings.keys()
@@ -90,16 +95,16 @@ def judge(
     judgements = _judge_all(units, names, at.day, at.calendar, at.judges.units)
     for name, judgement in zip(names, judgements, strict=True):
         if judgement.levels or name in units.findings:
-            unit = _Unit(units, school, name, at, min(changed, default=0))
-            for rule, change in _decide(unit, judgement):
-                yield from _step(unit, rule, change)
+            one = _Unit(units, school, name, at, corrected.get(name, 0))
+            for rule, change in _decide(one, judgement):
+                yield from _step(one, rule, change)
     oldest = at.calendar.year_start(at.calendar.horizon(at.day, CORRECTION_DAYS) or at.day)
     if oldest is not None:
         _forget(units, oldest.toordinal())
 
 
-def _take_in(units: Units, message: UnitsCounted) -> set[int]:
-    """Put the counts in their places; gives the days of those that changed."""
+def _take_in(units: Units, message: UnitsCounted) -> set[tuple[str, int]]:
+    """Put the counts in their places; gives the units and days of those that changed."""
     told = {
         (f"{cell.kind}/{cell.unit}", cell.date.toordinal()): (cell.of, cell.hits)
         for cell in message.cells
@@ -112,12 +117,12 @@ def _take_in(units: Units, message: UnitsCounted) -> set[int]:
             for day, of_day in counts.items()
             if first <= day <= last and message.partition in of_day
         } | told
-    changed: set[int] = set()
+    changed: set[tuple[str, int]] = set()
     for (unit, day), now in told.items():
         of_unit = units.counts.setdefault(unit, {})
         of_day = of_unit.setdefault(day, {})
         if of_day.get(message.partition, (0, 0)) != now:
-            changed.add(day)
+            changed.add((unit, day))
         if now == (0, 0):
             of_day.pop(message.partition, None)
         else:
