@@ -260,17 +260,21 @@ class SchoolCalendar(ConfigPart):
         ]
 
     @cached_property
-    def _moments(self) -> dict[datetime, Moment]:
+    def _moments(self) -> dict[datetime | str, Moment]:
         return {}
 
-    def moment(self, at: datetime) -> Moment:
-        """An instant as this calendar sees it. Remembered: a lesson begins for a whole class."""
+    def moment(self, at: datetime | str) -> Moment:
+        """An instant, as such or as ISO text, as this calendar sees it.
+
+        Remembered: a lesson begins for a whole class.
+        """
         found = self._moments.get(at)
         if found is None:
             if len(self._moments) >= _MOST_MOMENTS:
                 self._moments.clear()
-            local = at.astimezone(self.zone).date()
-            microseconds = round(at.timestamp() * 1_000_000)
+            instant = datetime.fromisoformat(at) if isinstance(at, str) else at
+            local = instant.astimezone(self.zone).date()
+            microseconds = round(instant.timestamp() * 1_000_000)
             found = self._moments[at] = Moment(local, local.toordinal(), microseconds)
         return found
 

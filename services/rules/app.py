@@ -13,12 +13,12 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from services.rules.partition import Memory, Partition
+from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
 from services.rules.store import NOTHING, SLICE, PartitionStore
 from shared import metrics, streams
 from shared.broker import Entry, check_layout, follow, make_broker, make_client
 from shared.events import (
-    FACT,
     AttendanceBatch,
     CaseMessage,
     CaseStep,
@@ -202,14 +202,14 @@ class Owner:
         if self._events_since >= self._settings.checkpoint_events:
             await self._write_checkpoint()
 
-    async def _read_fact(self, entry: Entry) -> Fact | None:
+    async def _read_fact(self, entry: Entry) -> Fact | QuickBatch | None:
         self._read += 1
         try:
-            fact = FACT.validate_json(entry.body or b"")
+            fact = read_fact(entry.body or b"")
         except ValidationError as error:
             await self._refuse(entry, error)
             return None
-        if isinstance(fact, AttendanceBatch):
+        if isinstance(fact, QuickBatch | AttendanceBatch):
             self._events_since += len(fact.events)
         elif isinstance(fact, RulebookChanged):
             metrics.RULEBOOK_INFO.clear()

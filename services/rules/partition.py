@@ -18,6 +18,7 @@ from services.rules import units
 from services.rules.closing import DayClose
 from services.rules.judges import Judges
 from services.rules.pupil import CORRECTION_DAYS, Pupil, answer, tell
+from services.rules.reading import QuickBatch
 from services.rules.school import Closed, School
 from services.rules.units import Units
 from shared.calendar import SchoolCalendar
@@ -128,10 +129,10 @@ class Partition:
         counts, self.counts = self.counts, Counts()
         return counts
 
-    def fold(self, entry: EntryId, message: Fact) -> Folded:
+    def fold(self, entry: EntryId, message: Fact | QuickBatch) -> Folded:
         """Fold one entry."""
         match message:
-            case AttendanceBatch():
+            case AttendanceBatch() | QuickBatch():
                 return Folded(list(self._register(entry, message)))
             case DayClosed():
                 return self._close(entry, message)
@@ -191,7 +192,9 @@ class Partition:
             self._school(school).pupils[name].tally = {}
         self.changed.clear()
 
-    def _register(self, entry: EntryId, batch: AttendanceBatch) -> Iterator[CaseMessage]:
+    def _register(
+        self, entry: EntryId, batch: AttendanceBatch | QuickBatch
+    ) -> Iterator[CaseMessage]:
         tally = self.memory.tallies.setdefault(batch.source, {})
         outcomes = self.counts.outcomes
         name = None

@@ -16,6 +16,7 @@ from services.rules.registers import Registers
 from services.rules.window import (
     Lessons,
     Outcome,
+    Registered,
     Registration,
     instant_of,
     microseconds_of,
@@ -23,7 +24,7 @@ from services.rules.window import (
     registration_of,
 )
 from shared.calendar import SchoolCalendar
-from shared.events import AnswerKind, AttendanceEvent, CaseAnswer, CaseTold, PupilRecord, Status
+from shared.events import AnswerKind, CaseAnswer, CaseTold, PupilRecord, Status
 from shared.rulebook import Handover
 
 CORRECTION_DAYS = 60
@@ -151,7 +152,7 @@ def school_days(calendar: SchoolCalendar, closed: date | None) -> SchoolDays:
 
 def register(
     pupil: Pupil,
-    event: AttendanceEvent,
+    event: Registered,
     school: SchoolDays,
     book: Daybook,
     registers: Registers,

@@ -28,9 +28,9 @@ from services.rules.pupil import (
     school_days,
 )
 from services.rules.registers import Registers
-from services.rules.window import Outcome, Registration, lessons_on
+from services.rules.window import Outcome, Registered, Registration, lessons_on
 from shared.calendar import SchoolCalendar
-from shared.events import AttendanceEvent, CaseStep, PupilRecord, StepKind, UnitCell
+from shared.events import CaseStep, PupilRecord, StepKind, UnitCell
 from shared.rulebook import Rule
 
 _LATEST_DUE = 3
@@ -100,7 +100,7 @@ class School:
         """The pupil of that name; made when there is none."""
         return self.pupils.get(name) or self.add(name, Pupil(slot=0))
 
-    def register(self, pupil: Pupil, event: AttendanceEvent) -> Outcome:
+    def register(self, pupil: Pupil, event: Registered) -> Outcome:
         return register(pupil, event, self.days, self.book, self.registers)
 
     def enrol(self, pupil: Pupil, record: PupilRecord) -> None:

@@ -7,10 +7,11 @@ could not be taken back: every lesson can leave its day again and return as it i
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import Literal, NamedTuple, Protocol
 
 from shared.calendar import Moment
-from shared.events import AttendanceEvent, Status
+from shared.events import Status
 
 Outcome = Literal["accepted", "duplicate", "superseded", "expired"]
 
@@ -58,11 +59,36 @@ class Registration(NamedTuple):
         return not self.absent and self.status is not Status.LATE and self.status not in ABSENT
 
 
+class Registered(Protocol):
+    """A registration as the fold takes it in: an `AttendanceEvent`, or one read quickly."""
+
+    @property
+    def school(self) -> str: ...
+    @property
+    def pupil(self) -> str: ...
+    @property
+    def lesson(self) -> str: ...
+    @property
+    def starts_at(self) -> datetime | str: ...
+    @property
+    def recorded_at(self) -> datetime | str: ...
+    @property
+    def minutes(self) -> int: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def absent_minutes(self) -> int: ...
+    @property
+    def group(self) -> str: ...
+
+
 Lessons = dict[str, Registration]
 """A pupil's lessons by id."""
 
 
-def registration_of(event: AttendanceEvent, start: Moment) -> Registration:
+def registration_of(event: Registered, start: Moment) -> Registration:
     """What `event` says of its lesson, which begins at `start`."""
     return Registration(
         start.ordinal,
@@ -77,7 +103,7 @@ def registration_of(event: AttendanceEvent, start: Moment) -> Registration:
 
 
 def outcome_of(
-    event: AttendanceEvent, known: Registration, held: Registration | None
+    event: Registered, known: Registration, held: Registration | None
 ) -> Literal["accepted", "duplicate", "superseded"]:
     """What becomes of a registration beside the one held: the highest revision wins."""
     if held is None or known.revision > held.revision:
@@ -97,9 +123,14 @@ def lessons_on(lessons: Lessons, days: Iterable[int]) -> Iterator[tuple[str, Reg
     return ((lesson, known) for known, lesson in found)
 
 
-def microseconds_of(at: datetime) -> int:
-    """An instant as whole microseconds since 1970, UTC."""
-    return round(at.timestamp() * 1_000_000)
+def microseconds_of(at: datetime | str) -> int:
+    """An instant, as such or as ISO text, as whole microseconds since 1970, UTC."""
+    return _microseconds(at) if isinstance(at, str) else round(at.timestamp() * 1_000_000)
+
+
+@lru_cache(maxsize=1 << 16)
+def _microseconds(text: str) -> int:
+    return microseconds_of(datetime.fromisoformat(text))
 
 
 def instant_of(microseconds: int) -> datetime:
@@ -107,7 +138,7 @@ def instant_of(microseconds: int) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _canonical(known: Registration, event: AttendanceEvent) -> str:
+def _canonical(known: Registration, event: Registered) -> str:
     """The registration as canonical JSON, to settle equal revisions alike in any order."""
     content = {
         "school": event.school,

@@ -27,10 +27,10 @@ from tests.oracle.files import Calendar
 from tests.rules.random_school import CALENDAR, CALENDAR_CONTENT, OTHER_CALENDAR, RandomSchool
 
 DAYS = CALENDAR.school_days
-SEEDS = range(3)
-PUPILS = 24
+SEEDS = range(2)
+PUPILS = 20
 
-NUMBERS: Sequence[Span] = (1, 2, 3, 4, 5, 7, 10, 20, 40)
+NUMBERS: Sequence[Span] = (1, 2, 3, 5, 10, 20, 40)
 SPANS: Sequence[Span] = (*NUMBERS, "term", "year")
 SHARES = (Decimal(0), Decimal("0.1"), Decimal("0.25"), Decimal("0.5"), Decimal(1))
 
@@ -97,7 +97,7 @@ def behind(pupil: Pupil, school: School, strip: Strips, key: FigureKey) -> list[
 def test_the_figures_of_a_whole_school_are_the_oracles(seed: int) -> None:
     made, keys = random_school(seed), (*KEYS, *ASKED_BY_NEEDS)
 
-    for day in DAYS[seed :: len(SEEDS) * 2]:
+    for day in DAYS[seed::9]:
         figures = measure(of_all(made.school.book, made.enrolled, CALENDAR, day), keys)
         for key in keys:
             for slot, oracle in enumerate(made.figures):
@@ -106,7 +106,7 @@ def test_the_figures_of_a_whole_school_are_the_oracles(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_figures_of_some_days_of_some_pupils_are_the_oracles(seed: int) -> None:
-    made, asked, keys = random_school(seed), some(seed, 100), (*KEYS, *ASKED_BY_NEEDS)
+    made, asked, keys = random_school(seed), some(seed, 80), (*KEYS, *ASKED_BY_NEEDS)
 
     figures = measure(columns(made, asked), keys)
 
@@ -118,7 +118,7 @@ def test_the_figures_of_some_days_of_some_pupils_are_the_oracles(seed: int) -> N
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_lessons_behind_each_figure_are_the_oracles(seed: int) -> None:
-    made, asked = random_school(seed), some(seed, 50)
+    made, asked = random_school(seed), some(seed, 40)
     strips, pupils = columns(made, asked), made.pupils
 
     for column, (slot, day) in enumerate(asked):
@@ -158,7 +158,7 @@ def test_another_bus_makes_other_lates() -> None:
         made.school.enrol(pupil, record(name, enrolled, "" if pupil.bus == "811" else "811"))
     made.school.settle()
 
-    assert_the_oracles(made.school, made.told(OTHER_CALENDAR), CALENDAR, DAYS[10:80:14])
+    assert_the_oracles(made.school, made.told(OTHER_CALENDAR), CALENDAR, DAYS[10:80:23])
 
 
 def test_another_calendar_makes_other_days() -> None:
@@ -177,7 +177,7 @@ def test_another_calendar_makes_other_days() -> None:
     made.school.settle()
 
     assert_the_oracles(
-        made.school, made.told(Calendar(content)), calendar, calendar.school_days[4::13]
+        made.school, made.told(Calendar(content)), calendar, calendar.school_days[4::23]
     )
 
 
@@ -189,7 +189,7 @@ def test_days_of_which_the_lessons_are_gone_are_measured_as_before() -> None:
     school, oracles = made.school, made.figures
     school.forget(KEPT_WHOLE, KEPT)
 
-    assert_the_oracles(school, oracles, CALENDAR, DAYS[58:])
+    assert_the_oracles(school, oracles, CALENDAR, DAYS[58::5])
     assert school.book.first == KEPT
     assert all(known.day >= KEPT for each in made.pupils for known in each.lessons.values())
 
@@ -200,7 +200,7 @@ def test_days_of_which_the_lessons_are_gone_are_measured_as_before() -> None:
     for name, pupil in school.pupils.items():
         again.add(name, pupil)
     again.settle()
-    assert_the_oracles(again, oracles, CALENDAR, DAYS[58:], first=1)
+    assert_the_oracles(again, oracles, CALENDAR, DAYS[58::5], first=1)
 
 
 def test_what_is_forgotten_of_a_pupil_depends_on_nobody_else() -> None:

@@ -1,0 +1,246 @@
+"""Mutants of the indicators: which changes of the code break no test.
+
+One small change at a time is made to a module's syntax tree, and the tests are run on it until
+the first fails. Nothing is written: a child process gets the changed module in the place of the
+file. See docs/decisions/0010-mutants-of-the-indicators.md, and
+`python -m tests.bench.mutants --help`.
+"""
+
+import argparse
+import ast
+import importlib
+import importlib.abc
+import importlib.machinery
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from copy import copy
+from functools import partial
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple
+
+import pytest
+
+_FIGURES, _CASES, _UNITS = (
+    f"tests/rules/test_{name}.py" for name in ("figures", "case_figures", "units")
+)
+TESTS = {
+    "indicators": (_FIGURES,),
+    "strips": (_FIGURES,),
+    "daybook": (_FIGURES, _UNITS),
+    "deciding": (_FIGURES, _CASES),
+    "case_figures": (_CASES,),
+    "units": (_UNITS,),
+    "registers": (_UNITS,),
+}
+"""What is run on mutants of a module, in this order."""
+
+_PRELOADED = (
+    *("numpy", "pydantic", "msgspec", "zstandard", "durable.engine", "hypothesis", "redis"),
+    *("shared.events", "shared.rulebook", "shared.calendar", "shared.embedded"),
+    *("tests.oracle.judge", "tests.streams"),
+)
+"""What no mutant is part of is imported once, before the first."""
+
+
+class Mutant(NamedTuple):
+    """One change of one module."""
+
+    module: str
+    place: str
+    """Line and column."""
+    before: str
+    after: str
+    code: CodeType
+
+    def __str__(self) -> str:
+        return f"{self.module}.py:{self.place}: {self.before}  ->  {self.after}"
+
+
+# -- changes
+
+_COMPARISONS: dict[type[ast.cmpop], tuple[type[ast.cmpop], ...]] = {
+    ast.Lt: (ast.LtE, ast.GtE),
+    ast.LtE: (ast.Lt, ast.Gt),
+    ast.Gt: (ast.GtE, ast.LtE),
+    ast.GtE: (ast.Gt, ast.Lt),
+    ast.Eq: (ast.NotEq, ast.LtE, ast.GtE),
+    ast.NotEq: (ast.Eq,),
+    ast.Is: (ast.IsNot,),
+    ast.IsNot: (ast.Is,),
+    ast.In: (ast.NotIn,),
+    ast.NotIn: (ast.In,),
+}
+_OPERATORS: dict[type[ast.operator], tuple[type[ast.operator], ...]] = {
+    ast.Add: (ast.Sub,),
+    ast.Sub: (ast.Add,),
+    ast.Mult: (ast.Add,),
+    ast.FloorDiv: (ast.Mult,),
+    ast.Div: (ast.Mult,),
+    ast.Mod: (ast.FloorDiv,),
+    ast.Pow: (ast.Mult,),
+    ast.BitAnd: (ast.BitOr,),
+    ast.BitOr: (ast.BitAnd,),
+}
+_NAMES = {
+    "min": "max",
+    "max": "min",
+    "any": "all",
+    "all": "any",
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "argmax": "argmin",
+}
+
+
+def _variants(node: ast.AST) -> Iterator[ast.AST]:
+    """What may stand in the place of a node."""
+    match node:
+        case ast.Compare(ops=operators):
+            for place, operator in enumerate(operators):
+                for other in _COMPARISONS[type(operator)]:
+                    yield _with(node, ops=[*operators[:place], other(), *operators[place + 1 :]])
+        case ast.BinOp(op=operator) | ast.AugAssign(op=operator):
+            for each in _OPERATORS.get(type(operator), ()):
+                yield _with(node, op=each())
+        case ast.BoolOp(op=ast.And()):
+            yield _with(node, op=ast.Or())
+        case ast.BoolOp():
+            yield _with(node, op=ast.And())
+        case ast.UnaryOp(op=ast.Not() | ast.Invert() | ast.USub(), operand=operand):
+            yield operand
+        case ast.Constant(value=bool() as value):
+            yield ast.Constant(not value)
+        case ast.Constant(value=int() as value):
+            yield from (ast.Constant(value + 1), ast.Constant(value - 1))
+        case ast.Slice(lower=lower, upper=upper):
+            yield from () if lower is None else (_with(node, lower=None),)
+            yield from () if upper is None else (_with(node, upper=None),)
+        case ast.Name(id=name) if name in _NAMES:
+            yield _with(node, id=_NAMES[name])
+        case ast.Attribute(attr=name) if name in _NAMES:
+            yield _with(node, attr=_NAMES[name])
+        case ast.IfExp(test=test) | ast.If(test=test) if isinstance(test, _TRUTHS):
+            yield _with(node, test=ast.UnaryOp(ast.Not(), test))
+        case ast.Break():
+            yield ast.Continue()
+
+
+def _with(node: ast.AST, **changes: Any) -> ast.AST:
+    changed = copy(node)
+    for name, value in changes.items():
+        setattr(changed, name, value)
+    return changed
+
+
+_TRUTHS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
+
+
+def mutants_of(module: str, path: Path) -> Iterator[Mutant]:
+    """Every mutant of a module, one after the other."""
+    tree = ast.parse(path.read_text())
+    for node, put in list(_places(tree)):
+        for variant in _variants(node):
+            put(ast.fix_missing_locations(ast.copy_location(variant, node)))
+            code = compile(tree, path, "exec")
+            put(node)
+            place = f"{node.lineno}:{node.col_offset}"
+            yield Mutant(module, place, _short(node), _short(variant), code)
+
+
+_Place = tuple[ast.expr | ast.stmt, Callable[[ast.AST], None]]
+
+
+def _places(parent: ast.AST) -> Iterator[_Place]:
+    """Every expression and statement, and how to put another in its place."""
+    if isinstance(parent, ast.keyword) and parent.arg in _ONLY_CHECKS:
+        return
+    for name, value in ast.iter_fields(parent):
+        if name in ("annotation", "returns"):
+            continue
+        if isinstance(value, list):
+            for number, node in enumerate(value):
+                yield from _place(node, partial(value.__setitem__, number))
+        else:
+            yield from _place(value, partial(setattr, parent, name))
+
+
+def _place(node: object, put: Callable[[ast.AST], None]) -> Iterator[_Place]:
+    if isinstance(node, ast.expr | ast.stmt):
+        yield node, put
+    if isinstance(node, ast.AST):
+        yield from _places(node)
+
+
+_ONLY_CHECKS = ("strict",)
+"""Arguments of which no result depends."""
+
+
+def _short(node: ast.AST) -> str:
+    return ast.unparse(node).splitlines()[0]
+
+
+# -- runs
+
+
+class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Gives a mutant where its module is imported."""
+
+    def __init__(self, mutant: Mutant) -> None:
+        self._mutant = mutant
+
+    def find_spec(self, name: str, *_: object) -> importlib.machinery.ModuleSpec | None:
+        if name != f"services.rules.{self._mutant.module}":
+            return None
+        return importlib.machinery.ModuleSpec(name, self)
+
+    def exec_module(self, module: ModuleType) -> None:
+        exec(self._mutant.code, module.__dict__)  # noqa: S102 - our own code, changed
+
+
+def survives(mutant: Mutant | None, tests: Sequence[str], seconds: int) -> bool:
+    """Do all tests pass? One that takes longer than that is as good as one that fails."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(seconds)
+        if mutant is not None:
+            sys.meta_path.insert(0, _Instead(mutant))
+        with Path(os.devnull).open("w") as nothing:
+            os.dup2(nothing.fileno(), 1)
+            os.dup2(nothing.fileno(), 2)
+        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    _, status = os.waitpid(child, 0)
+    return status == 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("modules", nargs="*", help="of services/rules; left out: all seven")
+    parser.add_argument("--tests", nargs="+", help="others than each module's own")
+    parser.add_argument("--again", type=Path, help="only those that survived by this output")
+    asked = parser.parse_args()
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    again = asked.again and asked.again.read_text().splitlines()
+    for module in asked.modules or TESTS:
+        tests = asked.tests or TESTS[module]
+        started = time.monotonic()
+        if not survives(None, tests, seconds=600):
+            sys.exit(f"The tests of {module} fail without any mutant.")
+        limit = 10 + 3 * int(time.monotonic() - started)
+        made, left = 0, 0
+        for mutant in mutants_of(module, Path("services/rules") / f"{module}.py"):
+            if again is not None and str(mutant) not in again:
+                continue
+            made += 1
+            if survives(mutant, tests, limit):
+                left += 1
+                print(mutant, flush=True)
+        print(f"# {module}: {made - left} of {made} killed", flush=True)
+
+
+if __name__ == "__main__":
+    main()
