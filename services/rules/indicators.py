@@ -81,8 +81,8 @@ def ratio_of(now: Figures, before: Figures) -> Figures:
 
 
 def _share(strips: Strips, span: Span, field: int = ABSENT) -> Figures:
-    total = strips.total(span)
-    return Figures(total[field].astype(np.int64), total[OFFERED].astype(np.int64))
+    over, under = strips.total(field, span), strips.total(OFFERED, span)
+    return Figures(over.astype(np.int64), under.astype(np.int64))
 
 
 _KINDS = {"all": ABSENT, "excused": EXCUSED, "unexcused": UNEXCUSED}
@@ -109,7 +109,7 @@ def _scattered_share(strips: Strips, key: FigureKey) -> Figures:
 
 
 def _total_of(field: int) -> Callable[[Strips, FigureKey], Figures]:
-    return lambda strips, key: counted(strips.total(key.days)[field])
+    return lambda strips, key: counted(strips.total(field, key.days))
 
 
 def _days_with(field: int) -> Callable[[Strips, FigureKey], Figures]:
@@ -220,10 +220,15 @@ def binomial_tail(hits: int, days: int, all_hits: int, all_days: int) -> int:
 
 def edge_rows(strips: Strips, days: int) -> tuple[Rows, Rows]:
     """The last edge days, and the other days from the oldest of them on."""
+    made: tuple[Rows, Rows] = strips.once(("edge", days), lambda: _edge_rows(strips, days))
+    return made
+
+
+def _edge_rows(strips: Strips, days: int) -> tuple[Rows, Rows]:
     edge = strips.edge & strips.inside
-    still_to_come = np.cumsum(edge[::-1], axis=0)[::-1]
+    still_to_come = np.cumsum(edge[::-1], axis=0, dtype=np.int16)[::-1]
     wanted = edge & (still_to_come <= days)
-    begun = np.cumsum(wanted, axis=0) > 0
+    begun = np.logical_or.accumulate(wanted, axis=0)
     return wanted, strips.inside & ~strips.edge & begun
 
 
@@ -347,8 +352,8 @@ def _leave_days(strips: Strips, key: FigureKey) -> Figures:
 
 
 def _coverage(strips: Strips, key: FigureKey) -> Figures:
-    total = strips.total(key.days)
-    return Figures(total[COUNTING].astype(np.int64), total[SCHEDULED].astype(np.int64))
+    counting, scheduled = strips.total(COUNTING, key.days), strips.total(SCHEDULED, key.days)
+    return Figures(counting.astype(np.int64), scheduled.astype(np.int64))
 
 
 _MEASURES: dict[str, Callable[[Strips, FigureKey], Figures]] = {

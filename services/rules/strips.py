@@ -95,17 +95,16 @@ class Strips:
     def field(self, number: int) -> Rows:
         return self.sums[:, number]
 
-    def total(self, span: Span) -> Rows:
-        """Each sum over a window: sums × columns."""
-        made: Rows = self.once(("total", span), lambda: self.over(self.sums, span).sum(axis=0))
-        return made
+    def total(self, number: int, span: Span) -> Rows:
+        """One sum over a window, of each column."""
+        return self.once((number, span), lambda: self.over(self.field(number), span).sum(axis=0))
 
     def over(self, rows: Rows, span: Span) -> Rows:
         """The rows of a window; those before it are left out, or zero where columns differ."""
         if span == "year":
             return rows
         if span == "term":
-            return rows * self._in_term[:, None] if rows.ndim == 3 else rows * self._in_term
+            return rows * self._in_term
         return rows[max(0, self.length - int(span)) :]
 
     def before(self, rows: Rows, days: int, more: int) -> Rows:
@@ -161,7 +160,7 @@ class Strips:
     @cached_property
     def absent_so_far(self) -> Rows:
         """Absent days up to and including each row."""
-        return np.cumsum(self.absent, axis=0)
+        return np.cumsum(self.absent, axis=0, dtype=np.int16)
 
     @cached_property
     def weekday(self) -> Rows:

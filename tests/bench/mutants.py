@@ -98,6 +98,11 @@ _NAMES = {
 
 def _variants(node: ast.AST) -> Iterator[ast.AST]:
     """What may stand in the place of a node."""
+    yield from _other_operators(node)
+    yield from _other_values(node)
+
+
+def _other_operators(node: ast.AST) -> Iterator[ast.AST]:
     match node:
         case ast.Compare(ops=operators):
             for place, operator in enumerate(operators):
@@ -112,6 +117,10 @@ def _variants(node: ast.AST) -> Iterator[ast.AST]:
             yield _with(node, op=ast.And())
         case ast.UnaryOp(op=ast.Not() | ast.Invert() | ast.USub(), operand=operand):
             yield operand
+
+
+def _other_values(node: ast.AST) -> Iterator[ast.AST]:
+    match node:
         case ast.Constant(value=bool() as value):
             yield ast.Constant(not value)
         case ast.Constant(value=int() as value):
@@ -186,6 +195,10 @@ def _short(node: ast.AST) -> str:
 # -- runs
 
 
+_QUIETLY = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+"""Hypothesis is imported before pytest would have done it."""
+
+
 class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Gives a mutant where its module is imported."""
 
@@ -211,7 +224,7 @@ def survives(mutant: Mutant | None, tests: Sequence[str], seconds: int) -> bool:
         with Path(os.devnull).open("w") as nothing:
             os.dup2(nothing.fileno(), 1)
             os.dup2(nothing.fileno(), 2)
-        os._exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+        os._exit(pytest.main([*_QUIETLY, *tests]))
     _, status = os.waitpid(child, 0)
     return status == 0
 

@@ -11,10 +11,9 @@ import pytest
 
 from services.rules.judges import Judges
 from services.rules.partition import Folded, Partition
-from services.rules.pupil import registration_of
 from services.rules.registers import Registers
 from services.rules.units import SCHOOL, Units, figure, gather
-from services.rules.window import Registration
+from services.rules.window import Registration, registration_of
 from shared.calendar import SchoolCalendar
 from shared.config import plain, version_of
 from shared.events import (
@@ -252,8 +251,8 @@ def message(partition: int, place: int, *cells: UnitCell, whole: int | None = No
 def test_a_close_is_judged_when_all_partitions_have_counted_and_in_order() -> None:
     units = Units()
 
-    def came(*at: int) -> list[list[UnitsCounted]]:
-        return gather(units, message(*at), 2)
+    def came(partition: int, place: int) -> list[list[UnitsCounted]]:
+        return gather(units, message(partition, place), 2)
 
     assert came(0, 1) == []
     assert came(0, 1) == []
