@@ -430,8 +430,11 @@ def _judge_anew(
         if level is not None:
             finding.levels[day] = level
 
+    # A day that has been taken off the calendar is none of its days any more.
+    finding.levels = {day: finding.levels.get(day, 0) for day in days}
+
     # No level holds on any day: the finding is gone; its step carries the since it had.
-    holding = [day for day in days if finding.levels.get(day, 0) > 0]
+    holding = [day for day in days if finding.levels[day] > 0]
     if not holding:
         del case.findings[rule.id]
         case.ended.setdefault(rule.id, []).append(today.day)

@@ -29,6 +29,7 @@ from tests.oracle.sight import OnRecord as OracleRecord
 from tests.rules.random_school import CALENDAR, RandomSchool, close_of
 
 DAYS = CALENDAR.school_days
+SECOND_YEAR = DAYS.index(date(2025, 11, 17))
 SEEDS = range(4)
 PUPILS = 16
 
@@ -189,20 +190,12 @@ def test_a_finding_counts_when_it_first_reached_the_level_in_the_window() -> Non
     assert count([*one, kept(7, rule="a", reached=(7,)), kept(8, rule="b", reached=(8,))], 9) == 2
     assert count([*one, kept(8, rule="b", reached=(8,))], 9, 1, "b", "c") == 1
     # The school year bounds the window, and before it there is none.
-    assert (
-        findings(
-            [kept(57, reached=(57,))],
-            FigureKey("findings", 9, level=1),
-            DAYS[SECOND_YEAR],
-            CALENDAR,
-        )
-        == 0
-    )
+    key = FigureKey("findings", 9, level=1)
+    last_year = kept(SECOND_YEAR - 1, reached=(SECOND_YEAR - 1,))
+    assert findings([last_year], key, DAYS[SECOND_YEAR], CALENDAR) == 0
     before = DAYS[0] - timedelta(days=1)
-    assert findings([kept(0)], FigureKey("findings", 9, level=1), before, CALENDAR) == 0
-
-
-SECOND_YEAR = DAYS.index(date(2025, 11, 17))
+    early = OnRecord("r", before.toordinal(), 0, (before.toordinal(), 0, 0, 0))
+    assert findings([early], key, before, CALENDAR) == 0
 
 
 def test_a_relapse_follows_what_was_cleared_in_the_window_while_nothing_is_open() -> None:

@@ -42,7 +42,12 @@ from tests.streams import CALENDAR_CONTENT, random_stream
 from tests.streams.files import UNIT_RULES
 
 DAYS = CALENDAR.school_days
+MONDAY = 3
+"""The place of the first Monday."""
 SECOND_YEAR = DAYS.index(date(2025, 11, 17))
+
+NO_RULEBOOK = oracle_files.Rulebook({"rules": []}, "alvik")
+NO_JUDGES = Judges(Rulebook(rules=()))
 
 UNITS = ("class/7a", "class/7b", "group/7a-ma", "group/", SCHOOL)
 CLASS_KEYS = (
@@ -60,7 +65,7 @@ REGISTER_KEYS = tuple(
 
 
 def random_counts(seed: int) -> Units:
-    """Counts of three partitions, on weekends too; a tenth of all is nothing."""
+    """Counts of three partitions, on weekends too, of some units on few dates."""
     random, units = Random(seed), Units()
     for unit in UNITS[:-1]:
         scarce = random.random()
@@ -102,12 +107,6 @@ def test_figures_of_random_counts_are_the_oracles(seed: int) -> None:
                 assert (None if found is None else Fraction(*found)) == wanted, (unit, key, day)
         for key in REGISTER_KEYS if of_class else CLASS_KEYS:
             assert figure(units, unit, key, DAYS[20], CALENDAR) is None
-
-
-NO_RULEBOOK = oracle_files.Rulebook({"rules": []}, "alvik")
-
-
-NO_JUDGES = Judges(Rulebook(rules=()))
 
 
 def class_of(hits: dict[int, int], of: int = 10) -> Units:
@@ -154,9 +153,6 @@ def test_what_came_due_reaches_to_the_day_after_the_close_before_the_window() ->
     # The year's first day is Wednesday, and its window goes no further back.
     assert [unregistered(0, days) for days in (1, 2)] == [(1, 1), (1, 1)]
     assert [unregistered(1, days) for days in (1, 2)] == [(1, 1), (2, 1)]
-
-
-MONDAY = 3
 
 
 # ---- Counts --------------------------------------------------------------------------------
@@ -338,7 +334,7 @@ class Partitions:
             yield fact
 
 
-@pytest.mark.parametrize("seed", (1, 2))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_what_units_rules_find_in_several_partitions_is_what_the_oracle_finds(seed: int) -> None:
     facts = random_stream(seed, pupils=6, days=95, rulebooks=BOOKS)
     calendar = SchoolCalendar.model_validate(CALENDAR_CONTENT)
