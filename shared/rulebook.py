@@ -28,9 +28,6 @@ DEFAULT_AUDIENCE: dict[int, tuple[Audience, ...]] = {
     4: ("eht", "rektor"),
 }
 
-MOST_ALTERNATIVES = 40
-"""In one rule: the matcher has places for some sixty things that hold at once, levels included."""
-
 UnitKind = Literal["school", "group", "class"]
 
 Factor = Annotated[Decimal, Field(gt=0, le=1, decimal_places=6)]
@@ -114,12 +111,6 @@ class Condition(ConfigPart):
             yield self
         for part in (*(self.all or ()), *(self.any or ())):
             yield from part.leaves
-
-    @property
-    def alternatives(self) -> int:
-        """How many parts stand under some `any`."""
-        parts = (*(self.all or ()), *(self.any or ()))
-        return len(self.any or ()) + sum(part.alternatives for part in parts)
 
     @property
     def known(self) -> Indicator:
@@ -237,11 +228,6 @@ class Rule(ConfigPart):
             raise ValueError("a rule with units takes no needs, on_event or good_news")
         if self.evaluate == "on_event" and not self.ordinary:
             raise ValueError("on_event is for rules on a pupil's own registrations")
-        if (parts := sum(each.alternatives for each in self.levels.values())) > MOST_ALTERNATIVES:
-            raise ValueError(
-                f"has {parts} alternatives under any; wanted at most {MOST_ALTERNATIVES}: "
-                "make two rules of it"
-            )
         return self
 
     @property

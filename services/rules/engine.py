@@ -311,13 +311,34 @@ def _fact(figures: Mapping[FigureKey, Pair]) -> dict[str, Any]:
     return fact
 
 
-class _Matcher(Host):  # type: ignore[misc]
-    """A private host with one rule's definitions: durable_rules' own registry is global.
+class _Matcher:
+    """One rule's definitions, in rulesets of a few each.
 
-    One ruleset for all rules would be asked for many more combinations, and when more than some
-    sixty definitions hold at once durable_rules gives up with error 303 (its agenda has 64
-    places, MAX_STACK_SIZE in its events.c).
+    One ruleset for all rules would be asked for many more combinations; and when more than some
+    forty definitions of a ruleset hold at once, durable_rules gives up with error 303 (its agenda
+    has 64 places, MAX_STACK_SIZE in its events.c).
     """
+
+    def __init__(self, definitions: Mapping[_Name, Any]) -> None:
+        items = list(definitions.items())
+        self._rulesets = [
+            _Ruleset(dict(items[start : start + _AT_MOST]))
+            for start in range(0, len(items), _AT_MOST)
+        ]
+
+    def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
+        """The names of all definitions that hold for a fact; nothing of it stays behind."""
+        if not fact:
+            return frozenset()
+        return frozenset().union(*(ruleset.match(fact) for ruleset in self._rulesets))
+
+
+_AT_MOST = 16
+"""Definitions in a ruleset."""
+
+
+class _Ruleset(Host):  # type: ignore[misc]
+    """A private host with one ruleset: durable_rules' own registry is global and has threads."""
 
     def __init__(self, definitions: Mapping[_Name, Any]) -> None:
         self._names = {str(name): name for name in definitions}
@@ -329,9 +350,6 @@ class _Matcher(Host):  # type: ignore[misc]
         super().__init__({"rule": rules})
 
     def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
-        """The names of all definitions that hold for a fact; nothing of it stays behind."""
-        if not fact:
-            return frozenset()
         self._matched.clear()
         # Asserting raises when nothing holds; there is then nothing to take back.
         for act in (self.assert_fact, self.retract_fact):

@@ -40,7 +40,7 @@ from shared.rulebook import Rulebook
 
 EntryId = tuple[int, int]
 
-FORGET_EVERY = 20
+FORGET_EVERY = 10
 """School days between two rounds of forgetting; a round looks at every lesson of every pupil."""
 
 

@@ -273,14 +273,15 @@ def is_sensitive(
 def forget(pupil: Pupil, kept_whole: int, kept: int) -> None:
     """Drop lessons that nothing can change any more and nothing would list; ordinals.
 
-    Before `kept_whole` only lessons that evidence may list stay, before `kept` none.
+    Before `kept_whole` only lessons that evidence may list stay, without what only a correction
+    would ask for; before `kept` none.
     """
     pupil.lessons = {
-        name: known
+        name: known if known.day >= kept_whole else known._replace(revision=0, group="")
         for name, known in pupil.lessons.items()
         if known.day >= kept_whole or (known.day >= kept and not known.plain)
     }
-    pupil.away = {name: known for name, known in pupil.away.items() if known.day >= kept}
+    pupil.away = {name: known for name, known in pupil.lessons.items() if not known.plain}
     pupil.ended = [each for each in pupil.ended if each.on >= kept]
     pupil.told = [each for each in pupil.told if each.on >= kept]
     pupil.answers = [each for each in pupil.answers if max(each.on, each.until) >= kept]

@@ -28,7 +28,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
 
 
 _DECODER = msgspec.msgpack.Decoder(Record)
-_ZSTD = zstandard.ZstdCompressor(level=1)
+_ZSTD = zstandard.ZstdCompressor(level=3)
 
 
 def pack(pupil: Pupil) -> bytes:
