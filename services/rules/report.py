@@ -2,7 +2,7 @@
 
 from rich.text import Text
 
-from shared.events import CaseStep, Evidence, StepKind
+from shared.events import CaseStep, StepKind
 
 KINDS = {
     StepKind.OPENED: "ny",
@@ -10,15 +10,6 @@ KINDS = {
     StepKind.RETRACTED: "rättad",
     StepKind.CLEARED: "avslutad",
 }
-
-_INDICATORS = {
-    "absence_share": "frånvaro",
-    "unexcused_lessons": "ogiltiga lektioner",
-    "unexcused_days": "dagar med ogiltig frånvaro",
-    "absent_run": "hela frånvarodagar i rad",
-    "lates": "sena ankomster",
-}
-
 
 STYLES = {
     StepKind.OPENED: "bold yellow",
@@ -43,29 +34,13 @@ def line_of(step: CaseStep) -> Text:
         level += f" → {step.remaining}"
     title = step.title.get("sv", step.rule)
     audience = ", ".join(AUDIENCES[each] for each in step.audience)
+    marks = [
+        *(["på prov"] if step.shadow else []),
+        *(["goda nyheter"] if step.good_news else []),
+        *([f"vilar till {step.held_until}"] if step.held_until else []),
+    ]
     return Text.assemble(
         (f"{KINDS[step.kind]:>9}", STYLES[step.kind]),
-        f"  {step.as_of} {step.school}/{step.pupil}  {title}, {level}  ",
-        (f"{why(step)} · {audience}", "dim"),
+        f"  {step.as_of} {step.school}/{step.pupil or step.unit}  {title}, {level}  ",
+        (f"{step.words.get('sv', '')} · {' · '.join([audience, *marks])}", "dim"),
     )
-
-
-def why(step: CaseStep) -> str:
-    """The deciding figures beside thresholds: `frånvaro 21,3 % på 20 skoldagar (≥ 20 %)`."""
-    return "; ".join(_figure(each) for each in step.evidence)
-
-
-def _figure(evidence: Evidence) -> str:
-    name = _INDICATORS.get(evidence.indicator, evidence.indicator)
-    share = evidence.indicator.endswith("_share")
-    threshold = evidence.at_least if evidence.at_least is not None else evidence.at_most
-    sign = "≥" if evidence.at_least is not None else "≤"
-    span = f" på {evidence.days} skoldagar" if evidence.days else ""
-    return f"{name} {_number(evidence.value, share)}{span} ({sign} {_number(threshold, share)})"
-
-
-def _number(value: float | None, share: bool) -> str:
-    if value is None:
-        return "–"
-    text = f"{value * 100:.1f}".removesuffix(".0") + " %" if share else f"{value:g}"
-    return text.replace(".", ",")
