@@ -1,7 +1,7 @@
 """What one close has measured and judged: today for all pupils, and past days where asked."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import NamedTuple
@@ -110,7 +110,8 @@ class Closing:
 
     @cached_property
     def _figures(self) -> dict[FigureKey, Figures]:
-        return measure(self._strips, _measurable((self.at.judges.plain, self.at.judges.case)))
+        judges = self.at.judges
+        return measure(self._strips, _measurable({*judges.plain.figures, *judges.case.figures}))
 
     @cached_property
     def plain(self) -> list[Judgement]:
@@ -131,7 +132,7 @@ class Closing:
         if self._case is None:
             engine = self.at.judges.case
             asked = [Asked(pupil, self.at.day) for pupil in self._pupils]
-            self._figures.update(self._case_figures(engine, asked, self._figures))
+            self._figures.update(self._case_figures(engine.figures, asked, self._figures))
             self._case = engine.judge_all(self._figures, len(asked))
         return self._case
 
@@ -171,6 +172,7 @@ class Closing:
                 for pupil, _, _, again in plan
                 for day in sorted(again - {today})
             }.values(),
+            {rule for _, rule, _, _ in plan},
             on_case=on_case,
         )
         found: dict[tuple[int, str], dict[int, int]] = {}
@@ -218,13 +220,20 @@ class Closing:
 
         return Seen(value, found.judgement, self.at.calendar, behind)
 
-    def find(self, asked: Sequence[Asked], engine: Engine) -> list[Found]:
-        """Measure and judge some pupils' days."""
+    def find(
+        self, asked: Sequence[Asked], engine: Engine, rules: Collection[str] | None = None
+    ) -> list[Found]:
+        """Measure and judge some pupils' days; what is said of other rules than `rules` is void."""
         columns = [Column(pupil.slot, pupil.enrolled, day) for pupil, day in asked]
         strips = of_columns(self._book, columns, self.at.calendar)
-        figures = measure(strips, _measurable([engine]))
-        figures.update(self._case_figures(engine, asked, figures))
-        judged = engine.judge_all(figures, len(asked))
+        keys = frozenset(engine.figures)
+        if rules is not None:
+            keys = engine.figures_of(each for each in rules if each in engine.rules)
+        figures = measure(strips, _measurable(keys))
+        figures.update(self._case_figures(keys, asked, figures))
+        nothing = np.zeros(len(asked), np.int64)
+        unasked = dict.fromkeys(engine.figures, Figures(nothing, nothing))
+        judged = engine.judge_all(unasked | figures, len(asked))
         return [
             Found(each.pupil, engine, strips, column, figures, judgement)
             for column, (each, judgement) in enumerate(zip(asked, judged, strict=True))
@@ -243,22 +252,27 @@ class Closing:
         engine = self._engine_on(asked, on_case=on_case)
         return self._past[asked.pupil.slot, asked.day, engine].judgement.level(rule)
 
-    def _judge_past(self, wanted: Iterable[Asked], *, on_case: bool) -> None:
+    def _judge_past(
+        self, wanted: Iterable[Asked], rules: Collection[str], *, on_case: bool
+    ) -> None:
         groups: dict[Engine, list[Asked]] = defaultdict(list)
         for asked in wanted:
             groups[self._engine_on(asked, on_case=on_case)].append(asked)
         for engine, group in groups.items():
             for start in range(0, len(group), _AT_ONCE):
                 part = group[start : start + _AT_ONCE]
-                for asked, found in zip(part, self.find(part, engine), strict=True):
+                for asked, found in zip(part, self.find(part, engine, rules), strict=True):
                     self._past[asked.pupil.slot, asked.day, engine] = found
 
     # -- figures of the case
 
     def _case_figures(
-        self, engine: Engine, asked: Sequence[Asked], figures: Mapping[FigureKey, Figures]
+        self,
+        wanted: Iterable[FigureKey],
+        asked: Sequence[Asked],
+        figures: Mapping[FigureKey, Figures],
     ) -> dict[FigureKey, Figures]:
-        keys = [key for key in engine.figures if key.indicator in _OF_CASES]
+        keys = [key for key in wanted if key.indicator in _OF_CASES]
         if not keys:
             return {}
         count = len(asked)
@@ -345,15 +359,14 @@ def _share_of(key: FigureKey) -> FigureKey:
     return FigureKey("absence_share", key.days, "all")
 
 
-def _measurable(engines: Iterable[Engine]) -> set[FigureKey]:
+def _measurable(wanted: Iterable[FigureKey]) -> set[FigureKey]:
     """The figures to be measured on strips; those of cases are made of some of them."""
     keys: set[FigureKey] = set()
-    for engine in engines:
-        for key in engine.figures:
-            if key.indicator not in _OF_CASES:
-                keys.add(key)
-            elif key.indicator in ("relapse", "improvement"):
-                keys.add(_share_of(key))
+    for key in wanted:
+        if key.indicator not in _OF_CASES:
+            keys.add(key)
+        elif key.indicator in ("relapse", "improvement"):
+            keys.add(_share_of(key))
     return keys
 
 

@@ -94,6 +94,10 @@ class Engine:
         self._remembered: dict[bytes, Judgement] = {}
         self._edges = _Edges(self._compiled.values(), self.figures)
 
+    def figures_of(self, rules: Iterable[str]) -> frozenset[FigureKey]:
+        """What some of the rules look at."""
+        return frozenset(key for rule in rules for key, _, _ in self._compiled[rule].edges)
+
     def judge_all(self, figures: Measured, count: int) -> list[Judgement]:
         """One judgement for each of `count` columns; wants each of `self.figures`."""
         if not self.figures:

@@ -86,7 +86,7 @@ def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: 
         good_news=rule.good_news,
         held_until=cause.held_until,
         damps=rule.damps,
-        title=rule.title.model_dump(),
+        title={"sv": rule.title.sv, "en": rule.title.en},
         audience=rule.audience_at(shown),
         words=seen(evidence),
         evidence=evidence,

@@ -17,7 +17,7 @@ import msgspec
 from services.rules import units
 from services.rules.closing import DayClose
 from services.rules.judges import Judges
-from services.rules.pupil import CORRECTION_DAYS, Pupil, answer, tell
+from services.rules.pupil import CORRECTION_DAYS, Pupil, answer, register, tell
 from services.rules.reading import QuickBatch
 from services.rules.school import Closed, School
 from services.rules.units import Units
@@ -195,31 +195,36 @@ class Partition:
     def _register(
         self, entry: EntryId, batch: AttendanceBatch | QuickBatch
     ) -> Iterator[CaseMessage]:
-        tally = self.memory.tallies.setdefault(batch.source, {})
-        outcomes = self.counts.outcomes
-        name = None
+        source, live, changed = batch.source, not batch.history, self.changed
+        met: dict[str, int] = defaultdict(int)
         fresh: dict[str, set[str]] = {}
+        name = None
         for event in batch.events:
             if event.school != name:
                 name = event.school
                 school = self._school(name)
-                pupils, days = school.pupils, school.days
+                pupils, days, book, registers = school.intake
                 accepted = fresh.setdefault(name, set())
-            pupil = pupils.get(event.pupil) or school.pupil(event.pupil)
+            who = event.pupil
+            pupil = pupils.get(who) or school.pupil(who)
             if pupil.folded >= entry:
                 continue
-            outcome = school.register(pupil, event)
-            outcomes[outcome] = outcomes.get(outcome, 0) + 1
-            tally[outcome] = tally.get(outcome, 0) + 1
-            own = pupil.tally.get(batch.source)
+            outcome = register(pupil, event, days, book, registers)
+            met[outcome] += 1
+            own = pupil.tally.get(source)
             if own is None:  # the first since the checkpoint, or of another source
-                self.changed.add((name, event.pupil))
-                own = pupil.tally[batch.source] = {}
+                changed.add((name, who))
+                own = pupil.tally[source] = {}
             own[outcome] = own.get(outcome, 0) + 1
             if outcome == "accepted":
-                accepted.add(event.pupil)
-                self.counts.day_off += pupil.lessons[event.lesson].day not in days.school_days
-        if not batch.history:
+                if live:
+                    accepted.add(who)
+                if pupil.lessons[event.lesson].day not in days.school_days:
+                    self.counts.day_off += 1
+        for counts in (self.counts.outcomes, self.memory.tallies.setdefault(source, {})):
+            for each, count in met.items():
+                counts[each] = counts.get(each, 0) + count
+        if live:
             for name, accepted in fresh.items():
                 yield from self._judge_early(name, accepted)
 

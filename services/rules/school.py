@@ -100,6 +100,11 @@ class School:
         """The pupil of that name; made when there is none."""
         return self.pupils.get(name) or self.add(name, Pupil(slot=0))
 
+    @property
+    def intake(self) -> tuple[dict[str, Pupil], SchoolDays, Daybook, Registers]:
+        """What registrations are taken into: pupils by name, and what counts their lessons."""
+        return self.pupils, self.days, self.book, self.registers
+
     def register(self, pupil: Pupil, event: Registered) -> Outcome:
         return register(pupil, event, self.days, self.book, self.registers)
 

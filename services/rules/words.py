@@ -58,7 +58,7 @@ def _seen(figures: Iterable[_Shown], coverage: Mapping[Span | None, Figure], cod
         sentence, tells_window = _told(each, code, window=each.days != told)
         sentences.append(sentence)
         told = each.days if tells_window else None
-    return " ".join([*sentences, *map(_sentence, _coverage(coverage, LANGUAGES[code]))])
+    return " ".join([*sentences, *_coverage(coverage, code)])
 
 
 @lru_cache(maxsize=1 << 15)
@@ -106,12 +106,18 @@ def _wording(phrases: Phrases, value: Decimal) -> str:
     return phrases.seen
 
 
-def _coverage(known: Mapping[Span | None, Figure], language: Language) -> Iterable[str]:
+def _coverage(known: Mapping[Span | None, Figure], code: str) -> Iterable[str]:
     """How much is registered: once, or for each window where that differs."""
     windows = list(known) if len(set(known.values())) > 1 else list(known)[:1]
     for days in windows:
-        window = f" {language.window(days)}" if len(windows) > 1 and days is not None else ""
-        yield language.registered(_decimal(known[days])).format(window=window)
+        yield _registered(known[days], days if len(windows) > 1 else None, code)
+
+
+@lru_cache(maxsize=1 << 13)
+def _registered(coverage: Figure, days: Span | None, code: str) -> str:
+    language = LANGUAGES[code]
+    window = "" if days is None else f" {language.window(days)}"
+    return _sentence(language.registered(_decimal(coverage)).format(window=window))
 
 
 def _fields(

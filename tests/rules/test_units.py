@@ -12,7 +12,7 @@ import pytest
 from services.rules.judges import Judges
 from services.rules.partition import Folded, Partition
 from services.rules.registers import Registers
-from services.rules.units import SCHOOL, Units, figure, gather
+from services.rules.units import SCHOOL, Units, figure, gather, judge
 from services.rules.window import Registration, registration_of
 from shared.calendar import SchoolCalendar
 from shared.config import plain, version_of
@@ -36,9 +36,16 @@ from tests.oracle import files as oracle_files
 from tests.oracle.judge import steps as oracle_steps
 from tests.oracle.sight import Judged
 from tests.oracle.units import Cell, UnitSight, counted
-from tests.rules.random_school import CALENDAR, OTHER_CALENDAR, RandomSchool, close_of
+from tests.rules.random_school import (
+    CALENDAR,
+    CALENDAR_CONTENT,
+    OTHER_CALENDAR,
+    RandomSchool,
+    close_of,
+)
 from tests.rules.test_agreement import assert_same
-from tests.streams import CALENDAR_CONTENT, random_stream
+from tests.streams import CALENDAR_CONTENT as STREAMS_CALENDAR
+from tests.streams import random_stream
 from tests.streams.files import UNIT_RULES
 
 DAYS = CALENDAR.school_days
@@ -274,6 +281,146 @@ def test_of_two_counts_of_a_partition_the_first_stands_until_the_close_is_judged
     assert gather(units, message(1, 1), 2) == [[message(0, 1, cell), message(1, 1)]]
 
 
+# ---- Counts that change --------------------------------------------------------------------
+
+WATCHED = Judges(
+    Rulebook.model_validate(
+        {
+            "clear_after": 9,
+            "rules": [
+                {
+                    "id": "unregistered",
+                    "title": {"sv": "oregistrerade", "en": "unregistered"},
+                    "levels": {1: {"indicator": "unregistered_lessons", "days": 1, "at_least": 1}},
+                    "units": ["group", "school"],
+                }
+            ],
+        }
+    )
+)
+
+WEDNESDAY = date(2025, 9, 10)
+"""Off; with school that day, what came due on it would be no more of Thursday's span."""
+THURSDAY, FRIDAY = DAYS.index(date(2025, 9, 11)), DAYS.index(date(2025, 9, 12))
+
+MENDED = SchoolCalendar.model_validate(
+    {
+        **CALENDAR_CONTENT,
+        "school_years": [
+            {**CALENDAR_CONTENT["school_years"][0], "days_off": []},
+            CALENDAR_CONTENT["school_years"][1],
+        ],
+    }
+)
+
+
+def group_cell(day: date, of: int, hits: int, group: str = "7a-ma") -> UnitCell:
+    return UnitCell("group", group, day, of, hits)
+
+
+def closed(units: Units, place: int, *messages: UnitsCounted, mended: bool = False) -> list[str]:
+    """What the units' rules say at a close, in order."""
+    at = close_of(DAYS[place], WATCHED)
+    if mended:
+        at = at._replace(calendar=MENDED, calendar_since=DAYS[place])
+    steps = judge(units, "alvik", messages, at)
+    return [f"{step.unit} {step.kind.value}" for step in steps]
+
+
+def with_a_finding() -> Units:
+    """As of Thursday a lesson that came due on the day off before is unregistered."""
+    units = Units()
+    cells = (group_cell(WEDNESDAY, 3, 1), group_cell(DAYS[THURSDAY], 2, 0))
+    assert closed(units, THURSDAY, message(0, THURSDAY, *cells)) == [
+        "group/7a-ma opened",
+        "school opened",
+    ]
+    return units
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        # A count of a day that was judged is another now.
+        (group_cell(DAYS[THURSDAY], 3, 0), ["group/7a-ma retracted", "school retracted"]),
+        (group_cell(DAYS[0], 1, 0), ["group/7a-ma retracted", "school retracted"]),
+        # Of another group, or of none: the school's too.
+        (group_cell(DAYS[THURSDAY], 2, 0, "7b-ma"), ["school retracted"]),
+        (group_cell(DAYS[THURSDAY], 2, 0, ""), ["school retracted"]),
+        # Of a class; of a day that was not judged yet; and counts that are what they were.
+        (UnitCell("class", "7a", DAYS[THURSDAY], 2, 1), []),
+        (group_cell(DAYS[FRIDAY], 2, 0), []),
+        (group_cell(DAYS[THURSDAY], 2, 0), []),
+        (group_cell(DAYS[0], 0, 0), []),
+        (None, []),
+    ],
+)
+def test_a_unit_is_judged_anew_when_its_counts_of_judged_days_changed(
+    cell: UnitCell | None, said: list[str]
+) -> None:
+    cells = () if cell is None else (cell,)
+
+    # By the new calendar nothing holds on Thursday; judged anew the finding is gone.
+    assert closed(with_a_finding(), FRIDAY, message(0, FRIDAY, *cells), mended=True) == said
+
+
+def test_a_count_replaces_the_partitions_own_and_nothing_is_left_of_none() -> None:
+    units, day = Units(), DAYS[5]
+
+    def counts() -> dict[int, tuple[int, int]]:
+        return units.counts.get("group/7a-ma", {}).get(day.toordinal(), {})
+
+    closed(units, 5, message(0, 5, group_cell(day, 2, 1)), message(1, 5, group_cell(day, 3, 0)))
+    assert counts() == {0: (2, 1), 1: (3, 0)}
+    closed(units, 6, message(0, 6, group_cell(day, 1, 1)))
+    assert counts() == {0: (1, 1), 1: (3, 0)}
+    closed(units, 7, message(0, 7, group_cell(day, 0, 0)))
+    assert counts() == {1: (3, 0)}
+    closed(units, 8, message(1, 8, group_cell(day, 0, 0), group_cell(DAYS[8], 0, 0)))
+    assert units.counts == {}
+
+
+def test_who_tells_all_from_a_day_on_takes_back_what_is_not_told() -> None:
+    units = Units()
+    cells = [group_cell(DAYS[place], 2, 1) for place in range(3, 9)]
+    closed(units, 8, message(0, 8, *cells), message(1, 8, *cells))
+
+    again = (group_cell(DAYS[5], 2, 1), group_cell(DAYS[6], 4, 0))
+    closed(units, 8, message(0, 7, *again, whole=4))
+
+    counts = units.counts["group/7a-ma"]
+    assert [counts[DAYS[place].toordinal()].get(0) for place in range(3, 9)] == [
+        *((2, 1), None, (2, 1), (4, 0), None, (2, 1)),
+    ]
+    assert all(counts[DAYS[place].toordinal()][1] == (2, 1) for place in range(3, 9))
+
+
+def test_what_is_told_again_is_no_change_and_what_is_taken_back_is_one() -> None:
+    told = (group_cell(WEDNESDAY, 3, 1), group_cell(DAYS[THURSDAY], 2, 0))
+    again = message(0, FRIDAY, *told, whole=0)
+    less = message(0, FRIDAY, told[0], whole=0)
+
+    assert closed(with_a_finding(), FRIDAY, again, mended=True) == []
+    assert closed(with_a_finding(), FRIDAY, less, mended=True) == [
+        "group/7a-ma retracted",
+        "school retracted",
+    ]
+
+
+def test_counts_before_the_school_year_of_the_oldest_day_are_given_up() -> None:
+    before, first = DAYS[0] - timedelta(days=1), DAYS[0]
+    units = Units()
+
+    # Sixty school days back from the seventieth lies the first year.
+    cells = [group_cell(day, 1, 0) for day in (before, first, DAYS[70])]
+    closed(units, 70, message(0, 70, *cells))
+    assert list(units.counts["group/7a-ma"]) == [first.toordinal(), DAYS[70].toordinal()]
+
+    units = Units()
+    closed(units, 70, message(0, 70, group_cell(before, 1, 0)))
+    assert units.counts == {}
+
+
 # ---- The life of what units' rules find ----------------------------------------------------
 
 RULES = [{**rule, "damps": []} for rule in UNIT_RULES]
@@ -337,7 +484,7 @@ class Partitions:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_units_rules_find_in_several_partitions_is_what_the_oracle_finds(seed: int) -> None:
     facts = random_stream(seed, pupils=6, days=95, rulebooks=BOOKS)
-    calendar = SchoolCalendar.model_validate(CALENDAR_CONTENT)
+    calendar = SchoolCalendar.model_validate(STREAMS_CALENDAR)
     rulebook = Rulebook.model_validate(BOOKS["all"])
     in_force: list[Fact] = [
         CalendarChanged(version=version_of(calendar), content=plain(calendar)),
@@ -347,6 +494,6 @@ def test_what_units_rules_find_in_several_partitions_is_what_the_oracle_finds(se
     found = list(Partitions(3, Random(seed)).told([*in_force, *facts]))
 
     plainly = [fact.model_dump(mode="python", by_alias=True) for fact in facts]
-    wanted = oracle_steps(plainly, BOOKS["all"], CALENDAR_CONTENT)
+    wanted = oracle_steps(plainly, BOOKS["all"], STREAMS_CALENDAR)
     assert_same(found, [step for step in wanted if step["unit"]])
     assert len(found) > 20
