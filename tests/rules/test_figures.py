@@ -122,7 +122,8 @@ def test_the_lessons_behind_each_figure_are_the_oracles(seed: int) -> None:
     strips, pupils = columns(made, asked), made.pupils
 
     for column, (slot, day) in enumerate(asked):
-        strip = strips.column(column)
+        whole = of_all(made.school.book, made.enrolled, CALENDAR, day)
+        strip = strips.column(column) if column % 2 else whole.column(slot)
         for key in KEYS:
             value, lessons = expected(made.figures[slot], key, day)
             names = behind(pupils[slot], made.school, strip, key)
@@ -448,6 +449,8 @@ def test_blocks_are_whole_and_at_the_share() -> None:
     enrolled = DAYS[MONDAY]
     assert of_word("e" + "pe" * 2, "persistent_blocks", 2, share="0.5", enrolled=enrolled) == 2
     assert of_word("ee..ee", "persistent_blocks", 2, share="0") == 1
+    minute = lesson(DAYS[MONDAY], "e", minutes=1, absent_minutes=1)
+    assert value([minute], MONDAY, "persistent_blocks", 1, share="1") == 1
 
 
 @pytest.mark.parametrize(
@@ -509,6 +512,7 @@ def test_the_worst_subject_is_missed_beyond_what_the_others_are() -> None:
     assert measured(subjects(sv="up", ma="upp", Bi="up")) == [1, Fraction(1, 2), Fraction(5, 4)]
     assert measured(subjects(ma="uup")) == [None, None, None]
     assert measured([*subjects(ma="uup"), lesson(DAYS[MONDAY], subject="")]) == [None] * 3
+    assert measured([lesson(DAYS[MONDAY], "u", subject="")]) == [None] * 3
     assert measured(subjects(ma="pp", sv="pp")) == [0, 0, None]
 
 

@@ -234,5 +234,5 @@ def school_of(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALE
 def scheduled(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALENDAR) -> list[date]:
     """The days on which anything is scheduled, once the registrations are taken in."""
     book = school_of(events, calendar).book
-    rows = book.sums.any(axis=(1, 2)).tolist()
-    return [date.fromordinal(book.first + row) for row, some in enumerate(rows) if some]
+    rows = book.sums.any(axis=2).any(axis=1).nonzero()[0]
+    return [date.fromordinal(book.first + int(row)) for row in rows]

@@ -55,11 +55,11 @@ def test_of_two_owners_by_mistake_one_waits_and_nothing_is_written_twice(
 def test_an_owner_that_was_paused_and_taken_over_from_writes_nothing_when_it_comes_back(
     suite: Suite, school: Path, found: list[Step]
 ) -> None:
-    (paused,) = suite.start("rules", lease_seconds=1, **UNHURRIED)
+    (paused,) = suite.start("rules", lease_seconds=3, **UNHURRIED)
     (imported,) = suite.told("import", school, "--history")
     wait_until_folded(paused, imported["closes"], suite)
     paused.tell(signal.SIGSTOP)
-    (owner,) = suite.start("rules", lease_seconds=1)
+    (owner,) = suite.start("rules", lease_seconds=3)
     suite.wait_until_folded()
     before = suite.steps()
 
@@ -87,7 +87,7 @@ def lose_checkpoints(client: Redis, suite: Suite) -> None:
 def test_a_server_that_has_lost_writes_ends_the_service_non_zero(
     suite: Suite, client: Redis, school: Path, lose: Callable[[Redis, Suite], None]
 ) -> None:
-    (rules,) = suite.start("rules", lease_seconds=1)
+    (rules,) = suite.start("rules", lease_seconds=3)
     suite.told("import", school, "--history", "--wait")
 
     lose(client, suite)
