@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 
 from services.rules.backtest import backtest
@@ -234,5 +235,5 @@ def school_of(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALE
 def scheduled(events: Iterable[AttendanceEvent], calendar: SchoolCalendar = CALENDAR) -> list[date]:
     """The days on which anything is scheduled, once the registrations are taken in."""
     book = school_of(events, calendar).book
-    rows = book.sums.any(axis=2).any(axis=1).nonzero()[0]
+    rows = np.flatnonzero(np.any(book.sums, axis=(1, 2)))
     return [date.fromordinal(book.first + int(row)) for row in rows]
