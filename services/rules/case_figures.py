@@ -23,8 +23,8 @@ class OnRecord(NamedTuple):
     """For levels 1 to 4 the first day at it; 0 for none."""
 
 
-def on_record(pupil: Pupil, ordinary: Collection[str]) -> list[OnRecord]:
-    """The pupil's findings of ordinary rules."""
+def on_record(pupil: Pupil, ordinary: Collection[str], since: int) -> list[OnRecord]:
+    """The pupil's findings of ordinary rules: those that stand or were cleared from a day on."""
     standing = [
         OnRecord(rule, each.since.toordinal(), 0, each.reached)
         for rule, each in pupil.findings.items()
@@ -33,7 +33,7 @@ def on_record(pupil: Pupil, ordinary: Collection[str]) -> list[OnRecord]:
     return standing + [
         OnRecord(each.rule, each.since, each.on, each.reached)
         for each in pupil.ended
-        if each.cleared and each.rule in ordinary
+        if each.on >= since and each.cleared and each.rule in ordinary
     ]
 
 

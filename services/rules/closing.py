@@ -283,10 +283,14 @@ class Closing:
             )
             for key in keys
         }
+        longest = max((int(key.days) for key in keys), default=0)
         standing: list[tuple[int, Asked, list[OnRecord]]] = []
         for place, each in enumerate(asked):
             if each.pupil.has_case:
-                records = on_record(each.pupil, self.at.judges_on(each.day).ordinary)
+                window = self.at.calendar.window(each.day, longest)
+                since = window[0].toordinal() if window else 0
+                ordinary = self.at.judges_on(each.day).ordinary
+                records = on_record(each.pupil, ordinary, since)
                 standing += [(place, each, records)] if records else []
         for key in keys:
             if key.indicator == "improvement":

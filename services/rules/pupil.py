@@ -276,12 +276,14 @@ def forget(pupil: Pupil, kept_whole: int, kept: int) -> None:
     Before `kept_whole` only lessons that evidence may list stay, without what only a correction
     would ask for; before `kept` none.
     """
-    pupil.lessons = {
-        name: known if known.day >= kept_whole else known._replace(revision=0, group="")
-        for name, known in pupil.lessons.items()
-        if known.day >= kept_whole or (known.day >= kept and not known.plain)
-    }
-    pupil.away = {name: known for name, known in pupil.lessons.items() if not known.plain}
+    lessons, away = pupil.lessons, pupil.away
+    for name in [name for name, known in lessons.items() if known.day < kept_whole]:
+        known = lessons[name]
+        if known.day < kept or known.plain:
+            del lessons[name]
+            away.pop(name, None)
+        elif known.revision:
+            lessons[name] = away[name] = known._replace(revision=0, group="")
     pupil.ended = [each for each in pupil.ended if each.on >= kept]
     pupil.told = [each for each in pupil.told if each.on >= kept]
     pupil.answers = [each for each in pupil.answers if max(each.on, each.until) >= kept]

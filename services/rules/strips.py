@@ -225,7 +225,7 @@ class Strips:
     def _per_day(self, asked: Callable[[date], bool]) -> Rows:
         days, places = np.unique(self.days, return_inverse=True)
         known = [day > 0 and asked(date.fromordinal(day)) for day in days.tolist()]
-        return np.array(known)[places].reshape(self.days.shape)
+        return np.array(known, bool)[places].reshape(self.days.shape)
 
 
 _Subjects = Callable[[Strips, Span], Rows]

@@ -35,7 +35,7 @@ RUNS = 3
 SEED = 1
 PARTITIONS: int = Settings.model_fields["partitions"].default
 WANTED = 15.0
-"""CPU seconds per million registrations, at most, with the four rules of the first rulebook."""
+"""CPU seconds per million registrations, at most, with all rules of the default rulebook."""
 
 TICKS: int = os.sysconf("SC_CLK_TCK")
 

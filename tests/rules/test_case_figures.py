@@ -91,7 +91,8 @@ def random_case(random: Random, pupil: Pupil) -> RandomCase:
             levels = {day: level for day, level in levels.items() if random.random() < 0.8}
             levels[DAYS[since]] = random.randint(1, 4)
             reached = _reached(levels)
-            end = min(len(DAYS) - 1, since + random.choice((0, 1, 3, 12)))
+            last = DAYS.index(max(levels))
+            end = min(len(DAYS) - 1, last + random.choice((0, 1, 3, 12)))
             fate = random.choice(("stands", "cleared", "cleared", "taken away"))
             if fate == "stands" and rule not in pupil.findings:
                 ordinals = {day.toordinal(): level for day, level in levels.items()}
@@ -245,7 +246,7 @@ def test_on_record_is_what_stands_and_what_was_cleared_of_ordinary_rules() -> No
         for rule, cleared in (("a", True), ("a", False), ("tried", True))
     ]
 
-    assert on_record(pupil, {"a", "b"}) == [
+    assert on_record(pupil, {"a", "b"}, 0) == [
         OnRecord("a", at(2), 0, reached),
         OnRecord("a", at(1), at(4), reached),
     ]

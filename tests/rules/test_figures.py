@@ -527,6 +527,42 @@ def test_a_ratio_ends_at_a_thousand() -> None:
     ]
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize(("noted", "asked", "wanted"), [(3, 57, 1), (57, 3, 0), (3, 3, 1)])
+def test_the_book_has_room_for_days_that_nothing_was_noted_of(
+    noted: int, asked: int, wanted: int, whole: bool
+) -> None:
+    school = School("alvik", CALENDAR, None)
+    school.register(school.pupil("p"), lesson(DAYS[noted], "u"))
+    school.settle()
+    key = FigureKey("unexcused_lessons", "year")
+
+    if whole:
+        strips = of_all(school.book, np.zeros(1, np.int64), CALENDAR, DAYS[asked])
+    else:
+        strips = of_columns(school.book, [Column(0, 0, DAYS[asked])], CALENDAR)
+
+    assert figure_of(measure(strips, [key])[key], 0) == wanted
+    assert school.book.first == DAYS[0].toordinal()
+
+
+def test_the_book_has_room_for_who_has_no_lessons() -> None:
+    school = School("alvik", CALENDAR, None)
+    school.register(school.pupil("p"), lesson(DAYS[3], "u"))
+    school.settle()
+    key, width = FigureKey("unexcused_lessons", "year"), school.book.sums.shape[2]
+
+    # Of days in two years: the shorter column begins with rows of no day.
+    asked = [Column(width, 0, DAYS[SECOND_YEAR]), Column(0, 0, DAYS[5])]
+    strips = of_columns(school.book, asked, CALENDAR)
+
+    assert measure(strips, [key])[key].over.tolist() == [0, 1]
+    assert school.book.first == DAYS[0].toordinal()
+    width = school.book.sums.shape[2]
+    whole = of_all(school.book, np.zeros(width + 1, np.int64), CALENDAR, DAYS[5])
+    assert measure(whole, [key])[key].over.tolist() == [1] + [0] * width
+
+
 def test_before_the_first_school_year_there_is_nothing() -> None:
     made = random_school(0)
     day = DAYS[0] - timedelta(days=1)
