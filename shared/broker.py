@@ -36,8 +36,9 @@ Handler = Callable[[Sequence[Entry]], Awaitable[None]]
 
 def make_broker(url: str, subscribers: int) -> RedisBroker:
     """A broker with a connection for each of its subscribers and some to spare."""
-    # FastStream tells of each batch on a logger of its own; what it warns of goes to the service's.
-    logger = logging.getLogger("faststream")
+    # FastStream's own logger has a handler of its own, with colours; what it warns of goes to the
+    # service's log instead, and what it tells of each batch nowhere.
+    logger = logging.getLogger("narvara.broker")
     logger.setLevel(logging.WARNING)
     return RedisBroker(url, apply_types=False, max_connections=subscribers + 20, logger=logger)
 

@@ -226,8 +226,8 @@ class Rule(ConfigPart):
             )
         elif self.needs != Needs() or self.evaluate != "daily" or self.good_news:
             raise ValueError("a rule with units takes no needs, on_event or good_news")
-        if self.evaluate == "on_event" and not self.ordinary:
-            raise ValueError("on_event is for rules on a pupil's own registrations")
+        if self.evaluate == "on_event" and (self.units or self.on_case or self.good_news):
+            raise ValueError("on_event is for concerns on a pupil's own registrations")
         return self
 
     @property

@@ -97,6 +97,8 @@ class Owner:
         self._store = PartitionStore(client, number, self._lease)
         self._partition = self._fresh(None)
         self._subscriber: Any = None
+        # All owners of a process fold in turn, and each must come to renew its lease.
+        self._slice = _YIELD_SECONDS / len(settings.owned)
         self._lock = asyncio.Lock()  # around fold, steps and checkpoint
         self._stopping = False
         self._folded = self._checkpoint = self._position = NOTHING
@@ -110,12 +112,15 @@ class Owner:
 
     async def _own(self) -> None:
         await self._lease.acquire()
-        renewing = asyncio.create_task(self._lifeline.guard(self._keep_lease()))
+        beside = [
+            asyncio.create_task(self._lifeline.guard(work))
+            for work in (self._keep_lease(), self._watch_server())
+        ]
         try:
             await self._load()
             await self._keep_checkpoints()
         finally:
-            await end(renewing)
+            await end(*beside)
 
     async def stop(self) -> None:
         """Stop reading, write what changed, give the lease up; after a failure write nothing."""
@@ -190,7 +195,7 @@ class Owner:
                     counted += [folded.counted] if folded.counted else []
             self._folded = entry.id
             now = time.monotonic()
-            if now - yielded > _YIELD_SECONDS:
+            if now - yielded > self._slice:
                 await asyncio.sleep(0)
                 yielded = now
         if told or counted:
@@ -232,10 +237,15 @@ class Owner:
             )
 
     async def _keep_lease(self) -> None:
-        """Renew each third of the lease, and see that the server is where we left it."""
+        """Renew each third of the lease; nothing else may make that wait."""
         while True:
             await asyncio.sleep(self._settings.lease_seconds / 3)
             await self._lease.renew()
+
+    async def _watch_server(self) -> None:
+        """See each third of the lease that the server is where we left it."""
+        while True:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
             if self.following and not self._lock.locked():
                 folded, checkpoint = self._folded, self._checkpoint
                 reached = await self._store.reached()

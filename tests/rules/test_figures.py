@@ -133,6 +133,20 @@ def test_the_lessons_behind_each_figure_are_the_oracles(seed: int) -> None:
             assert figure_of(measure(strip, [key])[key], 0) == value, (key, day)
 
 
+def test_a_minute_missed_is_absence_that_is_listed() -> None:
+    school, day = School("alvik", CALENDAR, None), DAYS[MONDAY]
+    pupil = school.pupil("p")
+    for name, what in (("a", "e"), ("b", "t"), ("c", "p")):
+        school.register(pupil, lesson(day, what, lesson=name, absent_minutes=int(name != "c")))
+    school.settle()
+    strip = of_columns(school.book, [Column(0, 0, day)], CALENDAR)
+
+    def listed(kind: str) -> list[str]:
+        return behind(pupil, school, strip, FigureKey("absence_share", 1, kind))
+
+    assert (listed("all"), listed("excused"), listed("unexcused")) == (["a", "b"], ["a"], ["b"])
+
+
 # ---- What is kept --------------------------------------------------------------------------
 
 
