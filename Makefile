@@ -42,7 +42,7 @@ patterns: setup
 	$(BIN)/python -m services.patterns_page
 
 bench: setup
-	$(BIN)/python -m tests.bench.live_path
+	$(BIN)/python -m tests.bench.live_path; live=$$?; $(BIN)/python -m tests.bench.back_test && exit $$live
 
 # What the rulebook finds, how soon and at what noise, on simulated schools.
 bench-signals: setup

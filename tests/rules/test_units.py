@@ -283,21 +283,20 @@ def test_of_two_counts_of_a_partition_the_first_stands_until_the_close_is_judged
 
 # ---- Counts that change --------------------------------------------------------------------
 
-WATCHED = Judges(
-    Rulebook.model_validate(
-        {
-            "clear_after": 9,
-            "rules": [
-                {
-                    "id": "unregistered",
-                    "title": {"sv": "oregistrerade", "en": "unregistered"},
-                    "levels": {1: {"indicator": "unregistered_lessons", "days": 1, "at_least": 1}},
-                    "units": ["group", "school"],
-                }
-            ],
-        }
-    )
-)
+
+def watched(at_least: int) -> Judges:
+    """One rule on lessons that came due since the day before; its second level at three."""
+    figure = {"indicator": "unregistered_lessons", "days": 1}
+    rule = {
+        "id": "unregistered",
+        "title": {"sv": "oregistrerade", "en": "unregistered"},
+        "levels": {1: {**figure, "at_least": at_least}, 2: {**figure, "at_least": 3 * at_least}},
+        "units": ["group", "school"],
+    }
+    return Judges(Rulebook.model_validate({"clear_after": 9, "rules": [rule]}))
+
+
+WATCHED, STRICTER = watched(1), watched(4)
 
 WEDNESDAY = date(2025, 9, 10)
 """Off; with school that day, what came due on it would be no more of Thursday's span."""
@@ -318,12 +317,19 @@ def group_cell(day: date, of: int, hits: int, group: str = "7a-ma") -> UnitCell:
     return UnitCell("group", group, day, of, hits)
 
 
-def closed(units: Units, place: int, *messages: UnitsCounted, mended: bool = False) -> list[str]:
-    """What the units' rules say at a close, in order."""
-    at = close_of(DAYS[place], WATCHED)
+def steps_of(
+    units: Units, place: int, *messages: UnitsCounted, mended: bool = False, **more: Any
+) -> list[CaseStep]:
+    """What the units' rules say at a close; `more` of what they are judged by."""
+    at = close_of(DAYS[place], WATCHED)._replace(**more)
     if mended:
         at = at._replace(calendar=MENDED, calendar_since=DAYS[place])
-    steps = judge(units, "alvik", messages, at)
+    return list(judge(units, "alvik", messages, at))
+
+
+def closed(units: Units, place: int, *messages: UnitsCounted, **more: Any) -> list[str]:
+    """The same in short, in order."""
+    steps = steps_of(units, place, *messages, **more)
     return [f"{step.unit} {step.kind.value}" for step in steps]
 
 
@@ -362,6 +368,72 @@ def test_a_unit_is_judged_anew_when_its_counts_of_judged_days_changed(
 
     # By the new calendar nothing holds on Thursday; judged anew the finding is gone.
     assert closed(with_a_finding(), FRIDAY, message(0, FRIDAY, *cells), mended=True) == said
+
+
+def test_a_correction_after_a_calendar_came_judges_all_of_a_finding_anew() -> None:
+    units = with_a_finding()
+    assert closed(units, FRIDAY, message(0, FRIDAY)) == []
+
+    later = message(0, FRIDAY + 1, group_cell(DAYS[FRIDAY], 1, 0))
+
+    assert closed(units, FRIDAY + 1, later, mended=True) == [
+        "group/7a-ma retracted",
+        "school retracted",
+    ]
+
+
+def opened(place: int) -> Units:
+    """A lesson that came due on a school day is unregistered at its close."""
+    units = Units()
+    assert closed(units, place, message(0, place, group_cell(DAYS[place], 2, 1))) != []
+    return units
+
+
+@pytest.mark.parametrize(("days", "said"), [(60, ["retracted"] * 2), (61, [])])
+def test_days_more_than_sixty_school_days_back_keep_their_levels(
+    days: int, said: list[str]
+) -> None:
+    units, today = opened(2), 2 + days
+
+    corrected = message(0, today, group_cell(DAYS[2], 2, 0))
+
+    assert [step.kind.value for step in steps_of(units, today, corrected)] == said
+
+
+def test_a_day_that_nobody_closed_is_judged_when_something_is_corrected() -> None:
+    units = opened(3)
+    assert closed(units, 5, message(0, 5, group_cell(DAYS[4], 3, 3))) == []
+
+    corrected = message(0, 6, group_cell(DAYS[5], 1, 0))
+    missed = frozenset({DAYS[4]})
+
+    steps = steps_of(units, 6, corrected, missed=missed)
+    assert [(step.kind.value, step.level) for step in steps] == [("raised", 2)] * 2
+
+
+def test_each_day_is_judged_anew_by_the_rulebook_that_it_had() -> None:
+    units = opened(3)
+    corrected = message(0, 4, group_cell(DAYS[3], 9, 2), group_cell(DAYS[4], 9, 3))
+
+    # By today's rulebook neither two lessons hold nor three.
+    now = {"judges": STRICTER, "judges_on": lambda day: STRICTER if day > DAYS[3] else WATCHED}
+    assert closed(units, 4, corrected, **now) == []
+    (finding,) = units.findings["group/7a-ma"].values()
+    assert finding.levels == {DAYS[3].toordinal(): 1}
+
+
+def test_a_level_that_is_taken_back_leaves_the_last_day_of_the_lower_one() -> None:
+    units = opened(3)
+    closed(units, 4, message(0, 4))
+    assert closed(units, 5, message(0, 5, group_cell(DAYS[5], 3, 3))) == [
+        "group/7a-ma raised",
+        "school raised",
+    ]
+
+    # On the day between nothing held.
+    steps = steps_of(units, 6, message(0, 6, group_cell(DAYS[5], 3, 0)))
+    assert [(step.kind.value, step.remaining) for step in steps] == [("retracted", 1)] * 2
+    assert [step.evidence[0].value for step in steps] == [1, 1]
 
 
 def test_a_count_replaces_the_partitions_own_and_nothing_is_left_of_none() -> None:
