@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.rules.partition import Memory, Partition
+from services.rules.partition import JudgesKnown, Memory, Partition
 from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
 from services.rules.store import NOTHING, SLICE, PartitionStore
@@ -64,7 +64,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
         try:
             await check_layout(client, settings.partitions)
             await broker.start()
-            owners.extend(Owner(each, settings, broker, client, lifeline) for each in owned)
+            judges: JudgesKnown = {}
+            owners.extend(
+                Owner(each, settings, broker, client, lifeline, judges=judges) for each in owned
+            )
             tasks = [asyncio.create_task(owner.run()) for owner in owners]
             yield
             await end(*tasks)
@@ -87,8 +90,11 @@ class Owner:
         broker: RedisBroker,
         client: Redis,
         lifeline: Lifeline,
+        *,
+        judges: JudgesKnown,
     ) -> None:
         self.number = number
+        self._judges = judges
         self.following = False
         self._settings = settings
         self._broker = broker
@@ -168,7 +174,12 @@ class Owner:
         )
 
     def _fresh(self, memory: Memory | None) -> Partition:
-        return Partition(memory, number=self.number, partitions=self._settings.partitions)
+        return Partition(
+            memory,
+            number=self.number,
+            partitions=self._settings.partitions,
+            judges=self._judges,
+        )
 
     async def _handle(self, entries: Sequence[Entry]) -> None:
         """FastStream logs and forgets what a handler raises; nothing may leave here."""

@@ -40,6 +40,9 @@ from shared.rulebook import Rulebook
 
 EntryId = tuple[int, int]
 
+JudgesKnown = dict[tuple[str, str], Judges]
+"""By school (empty: all without rules of their own) and the rulebook's version."""
+
 FORGET_EVERY = 10
 """School days between two rounds of forgetting; a round looks at every lesson of every pupil."""
 
@@ -101,7 +104,12 @@ class Partition:
     """The pupils of one partition and what they are judged by."""
 
     def __init__(
-        self, memory: Memory | None = None, *, number: int = 0, partitions: int = 1
+        self,
+        memory: Memory | None = None,
+        *,
+        number: int = 0,
+        partitions: int = 1,
+        judges: JudgesKnown | None = None,
     ) -> None:
         self.memory = memory or Memory()
         self.schools: dict[str, School] = {}
@@ -117,7 +125,8 @@ class Partition:
         self._partitions = partitions
         self._calendars: dict[str, SchoolCalendar] = {}
         self._rulebooks: dict[str, Rulebook] = {}
-        self._judges: dict[tuple[str, str], Judges] = {}
+        # What one partition of a process has asked the matcher, the others need not ask again.
+        self._judges: JudgesKnown = {} if judges is None else judges
 
     @property
     def pupils(self) -> int:
