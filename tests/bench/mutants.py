@@ -12,6 +12,7 @@ import importlib
 import importlib.abc
 import importlib.machinery
 import os
+import resource
 import signal
 import sys
 import time
@@ -198,6 +199,9 @@ def _short(node: ast.AST) -> str:
 _QUIETLY = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 """Hypothesis is imported before pytest would have done it."""
 
+_MOST_MEMORY = 4 << 30
+"""Bytes. A mutant of a table's size may ask for more than there is."""
+
 
 class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Gives a mutant where its module is imported."""
@@ -215,10 +219,11 @@ class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def survives(mutant: Mutant | None, tests: Sequence[str], seconds: int) -> bool:
-    """Do all tests pass? One that takes longer than that is as good as one that fails."""
+    """Do all tests pass? To take longer than that, or too much memory, is to fail."""
     child = os.fork()
     if child == 0:
         signal.alarm(seconds)
+        resource.setrlimit(resource.RLIMIT_AS, (_MOST_MEMORY, _MOST_MEMORY))
         if mutant is not None:
             sys.meta_path.insert(0, _Instead(mutant))
         with Path(os.devnull).open("w") as nothing:

@@ -12,8 +12,9 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+import zstandard
 
-from services.rules.daybook import Daybook
+from services.rules.daybook import FIELDS, Daybook, Place
 from services.rules.deciding import IN_ORDER, deciding_lessons
 from services.rules.indicators import COUNTING_DAYS, COVERAGE, MEASURED, figure_of, measure, ratio
 from services.rules.pupil import Pupil, measured_lessons
@@ -205,6 +206,7 @@ def test_days_of_which_the_lessons_are_gone_are_measured_as_before() -> None:
     school.forget(KEPT_WHOLE, KEPT)
 
     assert_the_oracles(school, oracles, CALENDAR, DAYS[58::5])
+    school.book.drop_before(KEPT - 3)
     assert school.book.first == KEPT
     assert all(known.day >= KEPT for each in made.pupils for known in each.lessons.values())
 
@@ -227,6 +229,38 @@ def test_what_is_forgotten_of_a_pupil_depends_on_nobody_else() -> None:
 
     first, until = DAYS[3].toordinal(), DAYS[70].toordinal()
     assert alone.book.old_days(0, first, until) == many.school.book.old_days(5, first, until)
+
+
+def test_old_days_go_from_the_first_lesson_to_the_last_and_into_an_empty_book() -> None:
+    made, book = RandomSchool(seed=8, pupils=6), Daybook()
+    span = [DAYS[0] + timedelta(days=n) for n in range((DAYS[-1] - DAYS[0]).days + 1)]
+    long_before = DAYS[0].toordinal() - 20
+
+    for slot, oracle in enumerate(made.figures):
+        old = made.school.book.old_days(slot, long_before, span[-1].toordinal() + 1)
+        book.put_back(slot, old)
+        days = [day.toordinal() for day in span if oracle.day(day).scheduled]
+        rows = len(zstandard.decompress(old.sums)) // (4 * FIELDS)
+        assert (old.first, rows) == (days[0], days[-1] - days[0] + 1)
+
+    for day in DAYS[9::30]:
+        put_back = measure(of_all(book, made.enrolled, CALENDAR, day), KEYS)
+        known = measure(of_all(made.school.book, made.enrolled, CALENDAR, day), KEYS)
+        for key, (over, under) in known.items():
+            assert (put_back[key].over == over).all(), key
+            assert (put_back[key].under == under).all(), key
+
+
+def test_nothing_is_kept_of_days_without_lessons() -> None:
+    school = School("alvik", CALENDAR, None)
+    school.register(school.pupil("p"), lesson(DAYS[20], "u"))
+    school.settle()
+
+    old = school.book.old_days(0, DAYS[0].toordinal(), DAYS[20].toordinal())
+
+    assert (old.first, old.until) == (DAYS[20].toordinal(), DAYS[20].toordinal())
+    assert old.subjects == ()
+    assert zstandard.decompress(old.sums) == b""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -575,6 +609,19 @@ def test_the_book_has_room_for_who_has_no_lessons() -> None:
     width = school.book.sums.shape[2]
     whole = of_all(school.book, np.zeros(width + 1, np.int64), CALENDAR, DAYS[5])
     assert measure(whole, [key])[key].over.tolist() == [1] + [0] * width
+    width = school.book.sums.shape[2]
+    school.book.recount(Place(DAYS[3].toordinal(), width), ())
+    assert school.book.sums.shape[2] > width
+
+
+def test_the_book_has_room_for_subjects_that_come_one_by_one() -> None:
+    school, day = School("alvik", CALENDAR, None), DAYS[3]
+    pupil = school.pupil("p")
+    for number in range(40):
+        school.register(pupil, lesson(day, lesson=str(number), subject=f"s{number:02}"))
+        school.settle()
+        strips = of_all(school.book, np.zeros(1, np.int64), CALENDAR, day)
+        assert strips.by_subject(1)[:, 0, 0].tolist() == [1] * (number + 1)
 
 
 def test_before_the_first_school_year_there_is_nothing() -> None:
