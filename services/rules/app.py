@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.rules.partition import JudgesKnown, Memory, Partition
+from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
 from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
 from services.rules.store import NOTHING, SLICE, PartitionStore
@@ -107,6 +107,8 @@ class Owner:
         self._slice = _YIELD_SECONDS / len(settings.owned)
         self._lock = asyncio.Lock()  # around fold, steps and checkpoint
         self._stopping = False
+        self._midway = False
+        """Folded further than steps are written: what stands is not to be written then."""
         self._folded = self._checkpoint = self._position = NOTHING
         self._events_since = 0
         self._checkpointed_at = self._fed_at = 0.0
@@ -196,23 +198,27 @@ class Owner:
         position = entry_order(self._position)
         told: list[CaseMessage] = []
         counted: list[UnitsCounted] = []
+        self._midway = True
+        facts: list[tuple[EntryId, Message]] = []
         for entry in entries:
-            order = entry_order(entry.id)
             fact = await self._read_fact(entry)
-            if fact is not None:
-                folded = self._partition.fold(order, fact)
+            facts += [] if fact is None else [(entry_order(entry.id), fact)]
+        for group in together(facts):
+            folded = self._partition.fold_together(group)
+            for (order, _), each in zip(group, folded, strict=True):
                 if order > position:
-                    told += folded.messages
-                    counted += [folded.counted] if folded.counted else []
-            self._folded = entry.id
+                    told += each.messages
+                    counted += [each.counted] if each.counted else []
             now = time.monotonic()
             if now - yielded > self._slice:
                 await asyncio.sleep(0)
                 yielded = now
+        self._folded = entries[-1].id
         if told or counted:
             await self._store.send(counted, self._settings.partitions)
             await self._store.write_steps(told, self._folded)
             self._position = self._folded
+        self._midway = False
         self._fed_at = time.monotonic()
         self._count(told, self._partition.pupils - pupils, self._fed_at - started)
         if self._events_since >= self._settings.checkpoint_events:
@@ -282,7 +288,7 @@ class Owner:
 
     async def _write_checkpoint(self) -> None:
         order = entry_order(self._folded)
-        if self._folded == self._checkpoint or order < self._partition.ahead:
+        if self._midway or self._folded == self._checkpoint or order < self._partition.ahead:
             return
         started = time.monotonic()
         changed = sorted(self._partition.changed)

@@ -124,7 +124,7 @@ class _Explained:
         self._replay = replay
         self._pupil = pupil
         self._at = at
-        self._closing: Closing = school.look(at)
+        self._closing = Closing([school.part(at)])
         self._newest = at.day >= closed
         # What a rule that doesn't wait for the close has opened since then is open too.
         self._last = date.max.toordinal() if self._newest else at.day.toordinal()
@@ -137,7 +137,7 @@ class _Explained:
         return sorted(found, key=lambda each: (-each.open_level, -(each.holds or 0)))
 
     def _rule(self, rule: Rule) -> RuleSeen:
-        asked = Asked(self._pupil, self._at.day)
+        asked = Asked(self._closing.parts[0], self._pupil, self._at.day)
         engine, seen = self._closing.seen(asked, self._at.judges, rule.id)
         judged = _Judged(rule, engine, seen)
         return RuleSeen(
@@ -178,7 +178,7 @@ class _Explained:
         words: dict[str, str] = {} if step is None else step.clearing.words
         clear_after = 1 if step is None else step.clearing.quiet_days
         if rule is not None and judges is not None:
-            asked = Asked(self._pupil, self._at.day)
+            asked = Asked(self._closing.parts[0], self._pupil, self._at.day)
             engine, _ = self._closing.seen(asked, judges, rule_id)
             ease = engine.scale[rule_id] * engine.ease[rule_id]
             clear_after = engine.clear_after[rule_id]

@@ -6,7 +6,7 @@ record is already ahead of an entry skips it.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -15,11 +15,12 @@ from typing import NamedTuple
 import msgspec
 
 from services.rules import units
+from services.rules.closes import Closed, SchoolClose, close_together, judge_early
 from services.rules.closing import DayClose
 from services.rules.judges import Judges
 from services.rules.pupil import CORRECTION_DAYS, Pupil, answer, register, tell
 from services.rules.reading import QuickBatch
-from services.rules.school import Closed, School
+from services.rules.school import School
 from services.rules.units import Units
 from shared.calendar import SchoolCalendar
 from shared.events import (
@@ -39,9 +40,13 @@ from shared.events import (
 from shared.rulebook import Rulebook
 
 EntryId = tuple[int, int]
+Message = Fact | QuickBatch
 
 JudgesKnown = dict[tuple[str, str], Judges]
 """By school (empty: all without rules of their own) and the rulebook's version."""
+
+_MOST_CLOSES = 20
+"""Schools that close together: with 50 pupils of each some 40 MB of figures late in the year."""
 
 FORGET_EVERY = 10
 """School days between two rounds of forgetting; a round looks at every lesson of every pupil."""
@@ -138,13 +143,20 @@ class Partition:
         counts, self.counts = self.counts, Counts()
         return counts
 
-    def fold(self, entry: EntryId, message: Fact | QuickBatch) -> Folded:
+    def fold_together(self, entries: Sequence[tuple[EntryId, Message]]) -> list[Folded]:
+        """Fold entries as `together` puts them."""
+        closes = [(entry, fact) for entry, fact in entries if isinstance(fact, DayClosed)]
+        if len(closes) == len(entries):
+            return self._close(closes)
+        return [self.fold(entry, message) for entry, message in entries]
+
+    def fold(self, entry: EntryId, message: Message) -> Folded:
         """Fold one entry."""
         match message:
             case AttendanceBatch() | QuickBatch():
                 return Folded(list(self._register(entry, message)))
             case DayClosed():
-                return self._close(entry, message)
+                return self._close([(entry, message)])[0]
             case UnitsCounted():
                 return Folded(list(self._judge_units(message)))
             case PupilRecord() | CaseTold() | CaseAnswer():
@@ -246,7 +258,7 @@ class Partition:
         if day is None or not pupils:
             return
         at = self._day_close(name, time, day, history=False)
-        closed = self._school(name).judge_early(at, sorted(pupils))
+        closed = judge_early(self._school(name), at, sorted(pupils))
         self._touch(name, closed)
         yield from closed.steps
 
@@ -264,7 +276,24 @@ class Partition:
                 answer(pupil, message, school.days)
         self.changed.add((message.school, message.pupil))
 
-    def _close(self, entry: EntryId, message: DayClosed) -> Folded:
+    def _close(self, closes: Sequence[tuple[EntryId, DayClosed]]) -> list[Folded]:
+        """Close days of different schools: those that close the same day are judged together."""
+        begun = [self._begin(entry, message) for entry, message in closes]
+        together: dict[tuple[date, str, Judges], list[int]] = defaultdict(list)
+        for place, close in enumerate(begun):
+            if close is not None:
+                at = close.at
+                together[at.day, self._time(close.school.name).calendar, at.judges].append(place)
+        folded = [Folded([])] * len(closes)
+        for places in together.values():
+            group = [close for place in places if (close := begun[place]) is not None]
+            for place, close, closed in zip(places, group, close_together(group), strict=True):
+                entry, message = closes[place]
+                folded[place] = self._end(entry, message, close, closed)
+        return folded
+
+    def _begin(self, entry: EntryId, message: DayClosed) -> SchoolClose | None:
+        """Put in force what the day is judged by; None: it has been closed, or is a day off."""
         time = self._time(message.school)
         newest = self.memory.calendar
         if not newest or not self.memory.rulebook:
@@ -275,7 +304,7 @@ class Partition:
         late = time.closed is not None and message.date <= time.closed
         if late or not self._calendar(newest).is_school_day(message.date):
             self.counts.closes["ignored"] += 1
-            return Folded([])
+            return None
         self.counts.closes["judged"] += 1
         self._put_in_force(time, message.date)
         calendar = self._calendar(time.calendar)
@@ -286,25 +315,32 @@ class Partition:
         school.turn(calendar, time.closed)
         at = self._day_close(message.school, time, message.date, history=message.history)
         names = sorted(name for name, each in school.pupils.items() if each.folded < entry)
-        closed = school.close(at, names)
-        self._touch(message.school, closed)
+        return SchoolClose(school, at, names)
+
+    def _end(
+        self, entry: EntryId, message: DayClosed, close: SchoolClose, closed: Closed
+    ) -> Folded:
+        """What a school's judged day leaves behind."""
+        school, at = close.school, close.at
+        self._touch(school.name, closed)
         for enough, count in Counter(each.enough for each in closed.judged).items():
             for rule in at.judges.plain.rules.keys() - enough:
                 self.counts.not_enough[rule] += count
         # Until the replay is past what a pupil has seen, it is not known what was told of units.
         cells, whole = school.count_units(at, known=entry > self.ahead)
         counted = UnitsCounted(
-            school=message.school,
-            date=message.date,
-            history=message.history,
+            school=school.name,
+            date=at.day,
+            history=at.history,
             partition=self._number,
             whole=whole,
             cells=cells,
         )
+        time = self._time(school.name)
         time.closed = message.date
-        school.turn(calendar, time.closed)
-        if len(calendar.window(at.day)) % FORGET_EVERY == 0:
-            self._forget(message.school, time, at)
+        school.turn(at.calendar, time.closed)
+        if len(at.calendar.window(at.day)) % FORGET_EVERY == 0:
+            self._forget(school.name, time, at)
         return Folded(list(closed.steps), counted)
 
     def _judge_units(self, message: UnitsCounted) -> Iterator[CaseMessage]:
@@ -424,6 +460,26 @@ class Partition:
             else:
                 found = self._judges[key] = Judges(own)
         return found
+
+
+def together(entries: Iterable[tuple[EntryId, Message]]) -> Iterator[list[tuple[EntryId, Message]]]:
+    """Entries in their order, by what is folded at one go.
+
+    Day closes of different schools that follow on each other, as they do at the hour at which
+    schools close, come to the same together as one by one, and cost less.
+    """
+    closes: dict[str, tuple[EntryId, Message]] = {}
+    for entry, message in entries:
+        school = message.school if isinstance(message, DayClosed) else None
+        if closes and (school is None or school in closes or len(closes) >= _MOST_CLOSES):
+            yield list(closes.values())
+            closes = {}
+        if school is None:
+            yield [(entry, message)]
+        else:
+            closes[school] = (entry, message)
+    if closes:
+        yield list(closes.values())
 
 
 class NothingInForceError(RuntimeError):

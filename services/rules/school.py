@@ -1,22 +1,14 @@
-"""One school's pupils in one partition: their day closes, judged for all of them at a time.
-
-What is the same for every pupil, measuring and finding which thresholds are reached, is done
-for all at once; a pupil is looked at alone only when something stands, comes or was corrected.
-"""
+"""One school's pupils in one partition: what is known of them, and what is counted of its units."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
-from services.rules.case import Change, Today, close, end, ended, rise
-from services.rules.closing import Asked, Closing, DayClose, Found, Wanted
+from services.rules.closing import DayClose, Part
 from services.rules.daybook import Daybook, Place
-from services.rules.engine import Engine, Judgement
-from services.rules.evidence import Cause, step_of
 from services.rules.pupil import (
     CORRECTION_DAYS,
     Pupil,
@@ -30,8 +22,7 @@ from services.rules.pupil import (
 from services.rules.registers import Registers
 from services.rules.window import Outcome, Registered, Registration, lessons_on
 from shared.calendar import SchoolCalendar
-from shared.events import CaseStep, PupilRecord, StepKind, UnitCell
-from shared.rulebook import Rule
+from shared.events import PupilRecord, UnitCell
 
 _LATEST_DUE = 3
 """Days after its own by which a lesson has come due. Counts of dates nearer to the correction
@@ -39,26 +30,6 @@ horizon than this are left as they were: not all lessons behind them are held an
 
 
 _Cell = tuple[Literal["class", "group"], str, date]
-
-
-@dataclass
-class _Looked:
-    """A pupil who is looked at alone, and what became of it."""
-
-    name: str
-    pupil: Pupil
-    corrected: int | None
-    changes: list[tuple[str, Change]] = field(default_factory=list)
-
-
-class Closed(NamedTuple):
-    """What a close gave."""
-
-    steps: list[CaseStep]
-    touched: list[str]
-    """The pupils who were looked at."""
-    judged: list[Judgement]
-    """Of the pupils in the order in which they were named."""
 
 
 class School:
@@ -166,37 +137,10 @@ class School:
 
     # -- a day closes
 
-    def close(self, at: DayClose, names: Sequence[str]) -> Closed:
-        """Judge every rule for the named pupils, whether or not they had lessons."""
+    def part(self, at: DayClose) -> Part:
+        """What is known of the pupils, all added up, for a day to be judged."""
         self.settle()
-        closing = Closing(self.book, self.days, self._by_slot, at)
-        looked: list[_Looked] = []
-        for name in names:
-            pupil = self.pupils[name]
-            if closing.plain[pupil.slot].levels or pupil.findings or pupil.corrected is not None:
-                looked.append(_Looked(name, pupil, pupil.corrected))
-                pupil.corrected = None
-        for each in looked:
-            _end_what_is_gone(each, at)
-        _decide(closing, looked, on_case=False)
-        if at.judges.case.rules:
-            known = {each.name for each in looked}
-            for name in names:
-                pupil = self.pupils[name]
-                if name not in known and closing.case()[pupil.slot].levels:
-                    looked.append(_Looked(name, pupil, None))
-            _decide(closing, looked, on_case=True)
-        looked.sort(key=lambda each: each.name)
-        return Closed(
-            steps=[step for each in looked for step in self._steps(closing, each)],
-            touched=[each.name for each in looked],
-            judged=[closing.plain[self.pupils[name].slot] for name in names],
-        )
-
-    def look(self, at: DayClose) -> Closing:
-        """What may be asked of a day without closing it."""
-        self.settle()
-        return Closing(self.book, self.days, self._by_slot, at)
+        return Part(self.name, at, self.book, self.days, self._by_slot)
 
     def count_units(self, at: DayClose, *, known: bool) -> tuple[tuple[UnitCell, ...], date | None]:
         """What changed in the counts of classes and groups since they were last told of.
@@ -280,111 +224,3 @@ class School:
         self.registers.drop_before(kept_whole)
         oldest = date.fromordinal(kept_whole)
         self._counted = {key: told for key, told in self._counted.items() if key[2] >= oldest}
-
-    def judge_early(self, at: DayClose, names: Sequence[str]) -> Closed:
-        """Judge the rules that don't wait for the close, for some pupils, as of an open day."""
-        self.settle()
-        closing = Closing(self.book, self.days, self._by_slot, at)
-        by_engine: dict[Engine, list[str]] = defaultdict(list)
-        for name in names:
-            lowered = closing.is_lowered(Asked(self.pupils[name], at.day))
-            by_engine[at.judges.early_lowered if lowered else at.judges.early].append(name)
-        steps: list[CaseStep] = []
-        for engine, group in by_engine.items():
-            found = closing.find([Asked(self.pupils[name], at.day) for name in group], engine)
-            for name, each in zip(group, found, strict=True):
-                steps += self._early_steps(closing, name, each)
-        return Closed(sorted(steps, key=lambda step: step.pupil), list(names), [])
-
-    def _early_steps(self, closing: Closing, name: str, found: Found) -> Iterator[CaseStep]:
-        for rule in found.engine.rules.values():
-            today = _today(closing.at, found.engine, rule.id, found.judgement)
-            finding, changes = rise(found.pupil.findings.get(rule.id), today)
-            if finding is not None:
-                found.pupil.findings[rule.id] = finding
-            for change in changes:
-                cause = self._cause(name, found.pupil, rule, change, closing.at)
-                yield step_of(cause, change, rule, found.engine, closing.evidence(found))
-
-    def _steps(self, closing: Closing, looked: _Looked) -> Iterator[CaseStep]:
-        at = closing.at
-        for rule_id, change in looked.changes:
-            rule, judges = at.rule_and_judges(rule_id, change.decided_on)
-            if judges and rule:
-                cause = self._cause(looked.name, looked.pupil, rule, change, at)
-                asked = Asked(looked.pupil, change.decided_on)
-                engine, seen = closing.seen(asked, judges, rule_id)
-                yield step_of(cause, change, rule, engine, seen)
-
-    def _cause(self, name: str, pupil: Pupil, rule: Rule, change: Change, at: DayClose) -> Cause:
-        held = _held_until(pupil, rule, change, at)
-        return Cause(self.name, name, "", at.day, at.history, at.rulebook, held)
-
-
-def _end_what_is_gone(looked: _Looked, at: DayClose) -> None:
-    """Findings whose rules are gone or disabled are cleared."""
-    for rule in [each for each in looked.pupil.findings if each not in at.judges.rules]:
-        finding = looked.pupil.findings.pop(rule)
-        looked.pupil.ended.append(ended(rule, finding, at.day, cleared=True))
-        looked.changes += [(rule, change) for change in end(finding, at.day)]
-
-
-def _decide(closing: Closing, looked: Sequence[_Looked], *, on_case: bool) -> None:
-    """The life of each finding of the plain rules, or of those on cases."""
-    at = closing.at
-    engine = at.judges.case if on_case else at.judges.plain
-    today = closing.case() if on_case else closing.plain
-    wanted: list[Wanted] = []
-    for each in looked:
-        rules = {rule for rule in each.pupil.findings if rule in engine.rules}
-        rules |= today[each.pupil.slot].levels.keys()
-        in_order = tuple(sorted(rules, key=at.judges.order.__getitem__))
-        wanted.append(Wanted(each.pupil, each.corrected, in_order))
-    anew = closing.anew(wanted, on_case=on_case)
-    for each, (pupil, _, mine) in zip(looked, wanted, strict=True):
-        for rule in mine:
-            before = pupil.findings.pop(rule, None)
-            now = _today(at, engine, rule, today[pupil.slot])
-            after, changes, was = close(before, now, anew.get((pupil.slot, rule)))
-            each.changes += [(rule, change) for change in changes]
-            if after is not None:
-                pupil.findings[rule] = after
-            elif was is not None:
-                cleared = changes[-1].kind is StepKind.CLEARED
-                pupil.ended.append(ended(rule, was, at.day, cleared=cleared))
-
-
-def _today(at: DayClose, engine: Engine, rule: str, judgement: Judgement) -> Today:
-    return Today(
-        at.day,
-        judgement.level(rule),
-        judgement.quiet(rule),
-        engine.clear_after[rule],
-        at.calendar.ends_school_year(at.day),
-    )
-
-
-def _held_until(pupil: Pupil, rule: Rule, change: Change, at: DayClose) -> date | None:
-    """Until when telling waits: a cool-down after the rule's last finding, or a known cause."""
-    if change.kind not in (StepKind.OPENED, StepKind.RAISED):
-        return None
-    held: list[date] = []
-    cool_down = at.judges.rulebook.cool_down
-    if change.kind is StepKind.OPENED and cool_down:
-        ends = [
-            each.on for each in pupil.ended if each.rule == rule.id and each.on < at.day.toordinal()
-        ]
-        if ends:
-            over = at.calendar.after(date.fromordinal(max(ends)), cool_down)
-            held += [over] if over is not None and at.day <= over else []
-    if change.level <= _HELD_BY_A_CAUSE:
-        held += [
-            date.fromordinal(each.until)
-            for each in pupil.answers
-            if each.answer == "known_cause" and at.day.toordinal() <= each.until
-        ]
-    return max(held, default=None)
-
-
-_HELD_BY_A_CAUSE = 2
-"""The highest level whose telling a known cause holds."""

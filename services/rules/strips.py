@@ -4,6 +4,7 @@ Every figure is measured on a strip, whether of a whole school at a close or of 
 days that are judged anew; the last row is always the day that is looked back from.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cached_property
@@ -16,6 +17,7 @@ from services.rules.daybook import (
     ABSENT,
     COUNTING,
     EXCUSED_WHOLE,
+    FIELDS,
     LEAVE_WHOLE,
     MISSED,
     OFFERED,
@@ -34,6 +36,7 @@ _NEVER = 10**9
 class Column(NamedTuple):
     """Whose strip, up to which day."""
 
+    book: Daybook
     slot: int
     enrolled: int
     """The ordinal of the first day that counts."""
@@ -57,7 +60,7 @@ class Strips:
         inside: Rows,
         *,
         calendar: SchoolCalendar,
-        subjects: "_Subjects",
+        subjects: "_CountSubjects",
         names: Sequence[str],
         windows: dict[Span, frozenset[int]] | None = None,
     ) -> None:
@@ -119,7 +122,7 @@ class Strips:
     @property
     def subject_names(self) -> list[str]:
         """The subjects in the order of `by_subject`."""
-        return sorted(self._names)
+        return list(self._names)
 
     @cached_property
     def counting(self) -> Rows:
@@ -228,61 +231,91 @@ class Strips:
         return np.array(known, bool)[places].reshape(self.days.shape)
 
 
-_Subjects = Callable[[Strips, Span], Rows]
+_CountSubjects = Callable[[Strips, Span], Rows]
 
 
 def of_all(
-    book: Daybook, enrolled: NDArray[np.int64], calendar: SchoolCalendar, as_of: date
+    schools: Sequence[tuple[Daybook, NDArray[np.int64]]], calendar: SchoolCalendar, as_of: date
 ) -> Strips:
-    """The strips of all slots as of one day; `enrolled` by slot."""
-    dates = calendar.window(as_of)
-    days = np.array([day.toordinal() for day in dates], np.int64)
-    slots = len(enrolled)
-    book.make_room((int(days[0]), int(days[-1])) if len(days) else (), slots)
-    rows = days - book.first
-    inside = days[:, None] >= enrolled
-    sums = book.sums[rows, :, :slots]
+    """The strips of all slots of some daybooks as of one day, one book after the other.
+
+    With each book come the days of enrolment by slot.
+    """
+    days = np.array([day.toordinal() for day in calendar.window(as_of)], np.int64)
+    for book, enrolled in schools:
+        book.make_room((int(days[0]), int(days[-1])) if len(days) else (), len(enrolled))
+    inside = days[:, None] >= np.concatenate([enrolled for _, enrolled in schools])
+    sums = _side_by_side([book.sums[days - book.first, :, : len(own)] for book, own in schools])
     if not inside.all():
         sums = sums * inside[:, None]
+    places = _Subjects([book for book, _ in schools])
 
     def subjects(strips: Strips, span: Span) -> Rows:
-        last = rows if isinstance(span, str) else rows[max(0, len(rows) - span) :]
-        counts = book.subjects[last, :, :, :slots]
+        last = days if isinstance(span, str) else days[max(0, len(days) - span) :]
         within = strips.over(inside, span)
-        if not within.all():
-            counts = counts * within[:, None, None]
-        return _by_name(book, counts.sum(axis=0))
+        counts = []
+        for book, own in schools:
+            found = book.subjects[last - book.first, :, :, : len(own)]
+            part, within = within[:, : len(own)], within[:, len(own) :]
+            if not part.all():
+                found = found * part[:, None, None]
+            counts.append(places.in_order(book, found.sum(axis=0)))
+        return _side_by_side(counts)
 
     return Strips(
-        sums, days[:, None], inside, calendar=calendar, subjects=subjects, names=book.names
+        sums, days[:, None], inside, calendar=calendar, subjects=subjects, names=places.names
     )
 
 
-def of_columns(book: Daybook, columns: Sequence[Column], calendar: SchoolCalendar) -> Strips:
+def of_columns(columns: Sequence[Column], calendar: SchoolCalendar) -> Strips:
     """A strip for each column, as of its own day."""
     windows = [calendar.window(column.as_of) for column in columns]
     length = max(map(len, windows), default=0)
     days = np.zeros((length, len(columns)), np.int64)
     for number, window in enumerate(windows):
         days[length - len(window) :, number] = [day.toordinal() for day in window]
-    known = days[days > 0]
-    slots = np.array([column.slot for column in columns], np.int64)
-    room = (int(known.min()), int(known.max())) if known.size else ()
-    book.make_room(room, int(slots.max(initial=-1)) + 1)
     inside = (days > 0) & (days >= np.array([column.enrolled for column in columns], np.int64))
-    rows = np.where(inside, days - book.first, 0)
-    # Advanced indices on both sides of a slice come first: days × columns × sums.
-    sums = book.sums[rows, :, slots[None, :]].transpose(0, 2, 1) * inside[:, None]
+    slots = np.array([column.slot for column in columns], np.int64)
+    known = days[days > 0]
+    room = (int(known.min()), int(known.max())) if known.size else ()
+    owned: dict[Daybook, list[int]] = defaultdict(list)
+    for number, column in enumerate(columns):
+        owned[column.book].append(number)
+    places = _Subjects(list(owned))
+    sums = np.zeros((length, FIELDS, len(columns)), np.int32)
+    for book, mine in owned.items():
+        book.make_room(room, int(slots[mine].max()) + 1)
+        rows = np.where(inside[:, mine], days[:, mine] - book.first, 0)
+        # Advanced indices on both sides of a slice come first: days × columns × sums.
+        found = book.sums[rows, :, slots[mine]].transpose(0, 2, 1)
+        sums[:, :, mine] = found * inside[:, None, mine]
 
     def subjects(strips: Strips, span: Span) -> Rows:
         within = strips.over(inside, span)
-        last = rows[len(rows) - len(within) :]
-        counts = book.subjects[last, :, :, slots[None, :]] * within[:, :, None, None]
-        return _by_name(book, counts.sum(axis=0).transpose(1, 2, 0))
+        counts = np.zeros((len(places.names), 2, len(columns)), np.int64)
+        for book, mine in owned.items():
+            rows = np.where(inside[:, mine], days[:, mine] - book.first, 0)
+            last = rows[len(rows) - len(within) :]
+            found = book.subjects[last, :, :, slots[mine]] * within[:, mine, None, None]
+            counts[..., mine] = places.in_order(book, found.sum(axis=0).transpose(1, 2, 0))
+        return counts
 
-    return Strips(sums, days, inside, calendar=calendar, subjects=subjects, names=book.names)
+    return Strips(sums, days, inside, calendar=calendar, subjects=subjects, names=places.names)
 
 
-def _by_name(book: Daybook, counts: Rows) -> Rows:
-    order = sorted(range(len(book.names)), key=book.names.__getitem__)
-    return counts[order]
+def _side_by_side(parts: Sequence[Rows]) -> Rows:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=-1)
+
+
+class _Subjects:
+    """The subjects of some daybooks, in the order of their names."""
+
+    def __init__(self, books: Sequence[Daybook]) -> None:
+        self.names = sorted({name for book in books for name in book.names})
+        self._place = {name: number for number, name in enumerate(self.names)}
+
+    def in_order(self, book: Daybook, counts: Rows) -> Rows:
+        """One book's counts by subject, with zeros for subjects that others have."""
+        ordered = np.zeros((len(self.names), *counts.shape[1:]), counts.dtype)
+        ordered[[self._place[name] for name in book.names]] = counts[: len(book.names)]
+        return ordered

@@ -134,12 +134,13 @@ def test_the_figures_of_random_cases_are_the_oracles(seed: int) -> None:
         CaseSight(figures, case.records, case.talk)
         for figures, case in zip(made.figures, cases, strict=True)
     ]
-    asked = [Asked(pupil, day) for pupil in made.pupils for day in random.sample(DAYS, 10)]
-    closing = Closing(made.school.book, made.school.days, made.pupils, close_of(DAYS[-1], JUDGES))
+    closing = Closing([made.school.part(close_of(DAYS[-1], JUDGES))])
+    (part,) = closing.parts
+    asked = [Asked(part, pupil, day) for pupil in made.pupils for day in random.sample(DAYS, 10)]
 
     found = closing.find(asked, JUDGES.case)
 
-    for (pupil, day), each in zip(asked, found, strict=True):
+    for (_, pupil, day), each in zip(asked, found, strict=True):
         for condition in CONDITIONS:
             key = _key(condition)
             value, lessons = sights[pupil.slot].measure(condition, Judged(day, OTHER_RULEBOOK))

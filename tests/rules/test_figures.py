@@ -81,8 +81,8 @@ def some(seed: int, many: int) -> list[tuple[int, date]]:
 def columns(made: RandomSchool, asked: Sequence[tuple[int, date]]) -> Strips:
     """A strip for each pupil's day, as they are measured when days are judged anew."""
     enrolled = made.enrolled.tolist()
-    wanted = [Column(slot, enrolled[slot], day) for slot, day in asked]
-    return of_columns(made.school.book, wanted, CALENDAR)
+    wanted = [Column(made.school.book, slot, enrolled[slot], day) for slot, day in asked]
+    return of_columns(wanted, CALENDAR)
 
 
 def behind(pupil: Pupil, school: School, strip: Strips, key: FigureKey) -> list[str]:
@@ -99,7 +99,7 @@ def test_the_figures_of_a_whole_school_are_the_oracles(seed: int) -> None:
     made, keys = random_school(seed), (*KEYS, *ASKED_BY_NEEDS)
 
     for day in DAYS[seed::9]:
-        figures = measure(of_all(made.school.book, made.enrolled, CALENDAR, day), keys)
+        figures = measure(of_all([(made.school.book, made.enrolled)], CALENDAR, day), keys)
         for key in keys:
             for slot, oracle in enumerate(made.figures):
                 assert figure_of(figures[key], slot) == expected(oracle, key, day)[0], (key, day)
@@ -123,7 +123,7 @@ def test_the_lessons_behind_each_figure_are_the_oracles(seed: int) -> None:
     strips, pupils = columns(made, asked), made.pupils
 
     for column, (slot, day) in enumerate(asked):
-        whole = of_all(made.school.book, made.enrolled, CALENDAR, day)
+        whole = of_all([(made.school.book, made.enrolled)], CALENDAR, day)
         strip = strips.column(column) if column % 2 else whole.column(slot)
         for key in KEYS:
             value, lessons = expected(made.figures[slot], key, day)
@@ -140,7 +140,7 @@ def test_a_minute_missed_is_absence_that_is_listed() -> None:
     for name, what in (("a", "e"), ("b", "t"), ("c", "p")):
         school.register(pupil, lesson(day, what, lesson=name, absent_minutes=int(name != "c")))
     school.settle()
-    strip = of_columns(school.book, [Column(0, 0, day)], CALENDAR)
+    strip = of_columns([Column(school.book, 0, 0, day)], CALENDAR)
 
     def listed(kind: str) -> list[str]:
         return behind(pupil, school, strip, FigureKey("absence_share", 1, kind))
@@ -161,7 +161,7 @@ def assert_the_oracles(
     """Every figure of every pupil, from slot `first` on, is what the oracle measures."""
     enrolled = np.array([pupil.enrolled for pupil in school.pupils.values()], np.int64)
     for day in days:
-        figures = measure(of_all(school.book, enrolled, calendar, day), KEYS)
+        figures = measure(of_all([(school.book, enrolled)], calendar, day), KEYS)
         for key in KEYS:
             for slot, oracle in enumerate(oracles, first):
                 assert figure_of(figures[key], slot) == expected(oracle, key, day)[0], (key, day)
@@ -244,8 +244,8 @@ def test_old_days_go_from_the_first_lesson_to_the_last_and_into_an_empty_book() 
         assert (old.first, rows) == (days[0], days[-1] - days[0] + 1)
 
     for day in DAYS[9::30]:
-        put_back = measure(of_all(book, made.enrolled, CALENDAR, day), KEYS)
-        known = measure(of_all(made.school.book, made.enrolled, CALENDAR, day), KEYS)
+        put_back = measure(of_all([(book, made.enrolled)], CALENDAR, day), KEYS)
+        known = measure(of_all([(made.school.book, made.enrolled)], CALENDAR, day), KEYS)
         for key, (over, under) in known.items():
             assert (put_back[key].over == over).all(), key
             assert (put_back[key].under == under).all(), key
@@ -355,8 +355,8 @@ def value(
     school.settle()
     kind = kind or (*INDICATORS[indicator].kinds, "")[0]
     key = FigureKey(indicator, days, kind, None if share is None else Decimal(share))
-    whole = of_all(school.book, np.array([pupil.enrolled], np.int64), CALENDAR, DAYS[last])
-    alone = of_columns(school.book, [Column(0, pupil.enrolled, DAYS[last])], CALENDAR)
+    whole = of_all([(school.book, np.array([pupil.enrolled], np.int64))], CALENDAR, DAYS[last])
+    alone = of_columns([Column(school.book, 0, pupil.enrolled, DAYS[last])], CALENDAR)
     found = {figure_of(measure(strips, [key])[key], 0) for strips in (whole, alone)}
     assert len(found) == 1
     return found.pop()
@@ -586,9 +586,9 @@ def test_the_book_has_room_for_days_that_nothing_was_noted_of(
     key = FigureKey("unexcused_lessons", "year")
 
     if whole:
-        strips = of_all(school.book, np.zeros(1, np.int64), CALENDAR, DAYS[asked])
+        strips = of_all([(school.book, np.zeros(1, np.int64))], CALENDAR, DAYS[asked])
     else:
-        strips = of_columns(school.book, [Column(0, 0, DAYS[asked])], CALENDAR)
+        strips = of_columns([Column(school.book, 0, 0, DAYS[asked])], CALENDAR)
 
     assert figure_of(measure(strips, [key])[key], 0) == wanted
     assert school.book.first == DAYS[0].toordinal()
@@ -601,13 +601,13 @@ def test_the_book_has_room_for_who_has_no_lessons() -> None:
     key, width = FigureKey("unexcused_lessons", "year"), school.book.sums.shape[2]
 
     # Of days in two years: the shorter column begins with rows of no day.
-    asked = [Column(width, 0, DAYS[SECOND_YEAR]), Column(0, 0, DAYS[5])]
-    strips = of_columns(school.book, asked, CALENDAR)
+    asked = [Column(school.book, width, 0, DAYS[SECOND_YEAR]), Column(school.book, 0, 0, DAYS[5])]
+    strips = of_columns(asked, CALENDAR)
 
     assert measure(strips, [key])[key].over.tolist() == [0, 1]
     assert school.book.first == DAYS[0].toordinal()
     width = school.book.sums.shape[2]
-    whole = of_all(school.book, np.zeros(width + 1, np.int64), CALENDAR, DAYS[5])
+    whole = of_all([(school.book, np.zeros(width + 1, np.int64))], CALENDAR, DAYS[5])
     assert measure(whole, [key])[key].over.tolist() == [1] + [0] * width
     width = school.book.sums.shape[2]
     school.book.recount(Place(DAYS[3].toordinal(), width), ())
@@ -620,7 +620,7 @@ def test_the_book_has_room_for_subjects_that_come_one_by_one() -> None:
     for number in range(40):
         school.register(pupil, lesson(day, lesson=str(number), subject=f"s{number:02}"))
         school.settle()
-        strips = of_all(school.book, np.zeros(1, np.int64), CALENDAR, day)
+        strips = of_all([(school.book, np.zeros(1, np.int64))], CALENDAR, day)
         assert strips.by_subject(1)[:, 0, 0].tolist() == [1] * (number + 1)
 
 
@@ -629,8 +629,8 @@ def test_before_the_first_school_year_there_is_nothing() -> None:
     day = DAYS[0] - timedelta(days=1)
     enrolled = made.enrolled
 
-    whole = measure(of_all(made.school.book, enrolled, CALENDAR, day), KEYS)
-    alone = measure(of_columns(made.school.book, [Column(0, 0, day)], CALENDAR), KEYS)
+    whole = measure(of_all([(made.school.book, enrolled)], CALENDAR, day), KEYS)
+    alone = measure(of_columns([Column(made.school.book, 0, 0, day)], CALENDAR), KEYS)
 
     for key in KEYS:
         assert figure_of(whole[key], PUPILS - 1) in (None, 0)
@@ -641,7 +641,7 @@ def test_a_school_of_nobody_has_no_figures() -> None:
     book = Daybook()
 
     for strips in (
-        of_all(book, np.zeros(0, np.int64), CALENDAR, DAYS[9]),
-        of_columns(book, [], CALENDAR),
+        of_all([(book, np.zeros(0, np.int64))], CALENDAR, DAYS[9]),
+        of_columns([], CALENDAR),
     ):
         assert {len(figures.over) for figures in measure(strips, KEYS).values()} == {0}
