@@ -6,13 +6,9 @@ and one whose libraries are absent says which part of the distribution has them.
 
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
-
-from shared.broker import LayoutError
-from shared.config import ConfigError
-from shared.embedded import EmbeddedServerError
-from shared.settings import NoServerError
 
 COMMANDS = {
     "up": "services.up:up",
@@ -33,6 +29,19 @@ COMMANDS = {
     "dead-letters": "services.notify.cli:dead_letters",
 }
 
+MENDABLE = (
+    "shared.config:ConfigError",
+    "shared.settings:NoServerError",
+    "shared.broker:LayoutError",
+    "shared.embedded:EmbeddedServerError",
+)
+"""Errors that a person can mend."""
+
+
+def _named(target: str) -> Any:
+    module, _, name = target.partition(":")
+    return getattr(import_module(module), name)
+
 
 class _Lazy(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -42,9 +51,8 @@ class _Lazy(click.Group):
         target = COMMANDS.get(cmd_name)
         if target is None:
             return None
-        module, _, name = target.partition(":")
         try:
-            command: click.Command = getattr(import_module(module), name)
+            command: click.Command = _named(target)
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] in {"services", "shared"}:
                 raise
@@ -73,7 +81,10 @@ def main() -> None:
     """The console script: errors that a person can mend are told without a traceback."""
     try:
         narvara()
-    except (ConfigError, EmbeddedServerError, LayoutError, NoServerError) as error:
+    except Exception as error:
+        # Looked up only now: what a server needs loads for longer than some commands run.
+        if not isinstance(error, tuple(map(_named, MENDABLE))):
+            raise
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
 

@@ -6,16 +6,17 @@ from pathlib import Path
 
 from services.ingest.history import in_order, with_closes
 from services.ingest.imports import Report, Rows
-from services.ingest.profile import CANONICAL
+from services.ingest.profile import CANONICAL, RowEvent
 from services.ingest.roster import read_roster, records
+from services.rules.backtest import batched
 from shared.calendar import SchoolCalendar
-from shared.events import AttendanceEvent, Fact
+from shared.events import Fact
 
 
 def recorded(
     events: Path, calendar: SchoolCalendar, roster: Path | None, report: Report
-) -> Iterator[AttendanceEvent | Fact]:
-    """Roster records first, then the events as they were recorded, with their closes.
+) -> Iterator[Fact]:
+    """Roster records first, then the events as they were recorded, in batches, with their closes.
 
     Rows that can't be read are left out, and told in `report`. Raises `HeaderError`.
     """
@@ -25,4 +26,5 @@ def recorded(
         yield from records(read.pupils, first)
     with tempfile.TemporaryDirectory(prefix="narvara-") as folder:
         rows = Rows([events], CANONICAL, report)
-        yield from with_closes(in_order(rows.counted(), Path(folder)), calendar)
+        in_time = in_order(rows.counted(), Path(folder))
+        yield from batched(with_closes(in_time, calendar), RowEvent)

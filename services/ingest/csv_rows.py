@@ -8,17 +8,17 @@ import csv
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
+
+import msgspec
 
 LONGEST = 32
 """Lines that a quoted cell may span before its opening quote is taken for a stray one."""
 
 
-@dataclass(slots=True)
-class CsvRow:
+class CsvRow(msgspec.Struct):
     """One row; `line` is its first line, from 1. `fault` says why its cells can't be trusted."""
 
     line: int
@@ -148,7 +148,7 @@ def _fault(row: CsvRow) -> str:
         )
     if len(row.cells) != len(row.header):
         return f"columns: met {len(row.cells)}; wanted {len(row.header)}: {','.join(row.header)}"
-    if "\0" in row.text or not row.text.isascii():
+    if "\0" in row.text or (not row.text.isascii() and _NOT_UTF8.search(row.text)):
         for column, cell in zip(row.header, row.cells, strict=True):
             if "\0" in cell:
                 return f"{column}: met a NUL character; wanted text"

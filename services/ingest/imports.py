@@ -16,12 +16,12 @@ from zlib import crc32
 
 from services.ingest.csv_rows import open_rows
 from services.ingest.history import in_order, with_closes
-from services.ingest.profile import Accepted, Profile, Refused, read_rows
+from services.ingest.profile import Accepted, Profile, Refused, RowEvent, read_rows
 from services.ingest.publish import Publisher
 from services.ingest.roster import Roster, records
 from services.ingest.store import IngestStore
 from shared.calendar import SchoolCalendar
-from shared.events import AttendanceEvent, DayClosed, SchoolLive
+from shared.events import DayClosed, SchoolLive
 from shared.roster import Roster as SchoolRoster
 
 REFUSED_SHARE = 0.5
@@ -67,34 +67,33 @@ class Rows:
         self.waiting: list[tuple[str, dict[str, object]]] = []
         """Digests and rows for the quarantine; taken by whoever sends."""
 
-    def __iter__(self) -> Iterator[AttendanceEvent]:
+    def __iter__(self) -> Iterator[RowEvent]:
         return self._read(Report(), keep=False)
 
-    def counted(self) -> Iterator[AttendanceEvent]:
+    def counted(self) -> Iterator[RowEvent]:
         """The registrations, counted; what is refused waits in `waiting`."""
         return self._read(self._report, keep=True)
 
-    def _read(self, report: Report, *, keep: bool) -> Iterator[AttendanceEvent]:
-        recent: list[bool] = []
+    def _read(self, report: Report, *, keep: bool) -> Iterator[RowEvent]:
+        refused_before = report.refused
         for file in self._files:
             with open_rows(file) as lines:
                 for row in read_rows(lines, self._profile):
                     report.read += 1
                     if isinstance(row, Accepted):
-                        yield row.event
+                        yield row.registration
                     else:
                         report.refused += 1
                         if keep:
                             self._keep(file, row)
-                    recent.append(isinstance(row, Refused))
-                    if len(recent) == REFUSED_WINDOW:
-                        if sum(recent) > REFUSED_SHARE * REFUSED_WINDOW:
+                    if report.read % REFUSED_WINDOW == 0:
+                        recent, refused_before = report.refused - refused_before, report.refused
+                        if recent > REFUSED_SHARE * REFUSED_WINDOW:
                             raise ImportRefusedError(
-                                f"{sum(recent)} of {REFUSED_WINDOW} rows up to line {row.line} of "
+                                f"{recent} of {REFUSED_WINDOW} rows up to line {row.line} of "
                                 f"{file} were refused: the file or the profile is wrong; what came "
                                 "before was sent, and may be sent again"
                             )
-                        recent.clear()
 
     def _keep(self, file: Path, row: Refused) -> None:
         if len(self._report.reasons) < SHOWN_REFUSALS:
@@ -131,7 +130,7 @@ class Import:
         try:
             for event in self.rows.counted():
                 if event.school not in known:
-                    at = now or event.recorded_at
+                    at = now or event.by_contract().recorded_at
                     first = known[event.school] = calendar.local_date(at)
                     await go_live(self.store, self.publisher, event.school, first, at)
                 await self._send(event)
@@ -192,8 +191,8 @@ class Import:
                 "all of the school's files in one --history"
             )
 
-    async def _send(self, event: AttendanceEvent) -> None:
-        await self.publisher.send(event)
+    async def _send(self, event: RowEvent) -> None:
+        await self.publisher.send(event.by_contract())
         self.report.sent += 1
         if self.report.sent % 1000 == 0:
             self.progress(self.report.read)
@@ -210,15 +209,14 @@ class Import:
         self.rows.waiting.clear()
 
 
-def _look_through(rows: Iterable[AttendanceEvent]) -> tuple[set[str], bool]:
+def _look_through(rows: Iterable[RowEvent]) -> tuple[set[str], bool]:
     """The schools in some rows, and whether the rows stand in the order of their recording."""
     schools: set[str] = set()
-    ordered = True
-    last: datetime | None = None
+    ordered, last = True, 0
     for event in rows:
         schools.add(event.school)
-        ordered = ordered and (last is None or last <= event.recorded_at)
-        last = event.recorded_at
+        ordered = ordered and last <= event.known_at
+        last = event.known_at
     return schools, ordered
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from services.ingest.history import in_order, with_closes
+from services.ingest.profile import CANONICAL, Accepted, RowEvent, read_rows
 from shared.calendar import SchoolCalendar
 from shared.events import AttendanceEvent, DayClosed
 
@@ -163,48 +166,70 @@ def test_facts_come_as_registrations_are_asked_for() -> None:
     ]
 
 
+def rows(*recorded_at: str) -> list[RowEvent]:
+    """A registration recorded at each of some instants, its lesson numbered by its place."""
+    header = ",".join(CANONICAL.columns)
+    lines = [
+        f"norr,p1,l{place},2025-09-01T08:10:00+02:00,60,MA,late,5,{at}"
+        for place, at in enumerate(recorded_at)
+    ]
+    read = read_rows(f"{line}\n" for line in (header, *lines))
+    return [row.registration for row in read if isinstance(row, Accepted)]
+
+
+def in_time(events: Iterable[RowEvent], folder: Path, chunk: int) -> list[str]:
+    return [event.lesson for event in in_order(events, folder, chunk)]
+
+
 MINUTES = st.lists(st.integers(0, 40), max_size=30)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(minutes=MINUTES, chunk=st.integers(1, 8), once=st.booleans())
+@given(minutes=MINUTES, chunk=st.integers(1, 8))
 def test_registrations_come_in_the_order_in_which_they_were_recorded(
-    tmp_path: Path, minutes: list[int], chunk: int, once: bool
+    tmp_path: Path, minutes: list[int], chunk: int
 ) -> None:
-    events = [recorded(MONDAY, f"08:{minute:02}:00", n=n) for n, minute in enumerate(minutes)]
+    events = rows(*(f"2025-09-01T08:{minute:02}:00+02:00" for minute in minutes))
 
-    ordered = list(in_order(iter(events) if once else events, tmp_path, chunk))
+    ordered = list(in_order(events, tmp_path, chunk))
 
     assert ordered == sorted(events, key=lambda event: event.recorded_at)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_registrations_with_other_offsets_are_ordered_by_instant(tmp_path: Path) -> None:
-    times = ["2025-09-01T09:00:00+02:00", "2025-09-01T06:30:00+00:00", "2025-09-01T05:00:00-03:00"]
-    events = [
-        recorded(MONDAY).model_copy(update={"recorded_at": datetime.fromisoformat(time)})
-        for time in times
-    ]
+@pytest.mark.parametrize("chunk", [1, 10])
+def test_registrations_with_other_offsets_are_ordered_by_instant(
+    tmp_path: Path, chunk: int
+) -> None:
+    events = rows(
+        "2025-09-01T09:00:00+02:00", "2025-09-01T06:30:00+00:00", "2025-09-01T05:00:00-03:00"
+    )
 
-    ordered = list(in_order(iter(events), tmp_path, chunk=1))
-
-    assert [str(event.recorded_at) for event in ordered] == [
-        "2025-09-01 06:30:00+00:00",
-        "2025-09-01 09:00:00+02:00",
-        "2025-09-01 05:00:00-03:00",
-    ]
+    assert in_time(events, tmp_path, chunk) == ["l1", "l0", "l2"]
 
 
-def test_what_is_in_order_already_and_can_be_read_again_is_not_spilled(tmp_path: Path) -> None:
-    events = [recorded(MONDAY, n=n) for n in range(10)]
+def test_registrations_a_microsecond_apart_are_told_apart(tmp_path: Path) -> None:
+    events = rows("2199-12-31T23:00:00.000002Z", "2199-12-31T23:00:00.000001Z")
 
-    ordered = list(in_order(events, tmp_path / "there is no such folder", chunk=2))
+    assert in_time(events, tmp_path, chunk=1) == ["l1", "l0"]
 
-    assert ordered == events
+
+def test_what_fits_in_memory_is_not_spilled(tmp_path: Path) -> None:
+    events = rows("2025-09-01T09:00:00Z", "2025-09-01T08:00:00Z")
+
+    assert in_time(events, tmp_path / "there is no such folder", chunk=3) == ["l1", "l0"]
+
+
+@given(group=st.text(st.characters(codec="utf-8"), max_size=8))
+def test_a_spilled_registration_is_what_it_was(group: str) -> None:
+    events = [replace(event, group=group) for event in rows("2025-09-01T08:00:00.5Z") * 3]
+
+    with TemporaryDirectory() as folder:
+        assert list(in_order(events, Path(folder), chunk=1)) == events
 
 
 def test_spilled_files_are_gone_when_an_import_is_given_up(tmp_path: Path) -> None:
-    ordered = in_order((recorded(MONDAY, n=n) for n in range(10)), tmp_path, chunk=2)
+    ordered = in_order(rows(*["2025-09-01T08:00:00Z"] * 10), tmp_path, chunk=2)
     next(ordered)
     spilled = list(tmp_path.rglob("*.jsonl"))
 
@@ -212,3 +237,17 @@ def test_spilled_files_are_gone_when_an_import_is_given_up(tmp_path: Path) -> No
 
     assert len(spilled) == 5
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_closed_as_the_same_registrations_by_the_contract_are() -> None:
+    events = rows(
+        "2025-09-01T17:00:00+02:00", "2025-09-01T15:00:00.000001Z", "2025-09-04T15:30:00+02:00"
+    )
+
+    by_row = told(
+        fact if isinstance(fact, DayClosed) else fact.by_contract()
+        for fact in with_closes(events, CALENDAR)
+    )
+
+    assert by_row == history(*(event.by_contract() for event in events))
+    assert by_row[:2] == ["norr Mon 17:00", "norr closes Mon"]

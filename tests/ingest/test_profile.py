@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.ingest.csv_rows import HeaderError, open_rows
 from services.ingest.imports import Report, Rows
@@ -53,19 +54,18 @@ def reason(line: str) -> str:
 def test_a_row_becomes_a_registration_with_its_line() -> None:
     (row,) = read(a_row())
 
-    assert row == Accepted(
-        2,
-        AttendanceEvent(
-            school="skola-1",
-            pupil="elev-7731",
-            lesson="7A-20250901-1",
-            starts_at=datetime.fromisoformat("2025-09-01T08:10:00+02:00"),
-            minutes=60,
-            subject="MA",
-            status=Status.PRESENT,
-            absent_minutes=0,
-            recorded_at=datetime.fromisoformat("2025-09-01T08:17:30+02:00"),
-        ),
+    assert isinstance(row, Accepted)
+    assert row.line == 2
+    assert row.event == AttendanceEvent(
+        school="skola-1",
+        pupil="elev-7731",
+        lesson="7A-20250901-1",
+        starts_at=datetime.fromisoformat("2025-09-01T08:10:00+02:00"),
+        minutes=60,
+        subject="MA",
+        status=Status.PRESENT,
+        absent_minutes=0,
+        recorded_at=datetime.fromisoformat("2025-09-01T08:17:30+02:00"),
     )
 
 
@@ -94,6 +94,45 @@ def test_minutes_that_are_given_count_as_given() -> None:
     event = only(status="excused", absent_minutes="0")
 
     assert event.absent_minutes == 0
+
+
+def test_minutes_may_have_noughts_before_them() -> None:
+    event = only(minutes="045", absent_minutes="007", status="late")
+
+    assert (event.minutes, event.absent_minutes) == (45, 7)
+
+
+NAMES = ["skola-1", "å", "å\x1cb", "x" * 128, "", "a b", "a/b", "\xa0", "x" * 129]
+TIMES = ["2025-09-01T08:10:00+02:00", "2025-09-01 08:10:00.5Z", "2025-09-01T08:10-03:30"]
+TEXTS = ["", "MA", "a b/å", "x" * 128, "x" * 129]
+CELLS = st.fixed_dictionaries(
+    {
+        "school": st.sampled_from(NAMES),
+        "pupil": st.sampled_from(NAMES),
+        "lesson": st.sampled_from(NAMES),
+        "starts_at": st.sampled_from(TIMES),
+        "minutes": st.sampled_from(["0", "1", "45", "045", "1440", "1441"]),
+        "subject": st.sampled_from(TEXTS),
+        "status": st.sampled_from(list(Status)),
+        "absent_minutes": st.sampled_from(["0", "00", "1", "45", "46", "1441"]),
+        "recorded_at": st.sampled_from(TIMES),
+        "group": st.sampled_from(TEXTS),
+    }
+)
+
+
+@given(cells=CELLS)
+def test_a_row_is_a_registration_if_the_contract_says_so(cells: dict[str, str]) -> None:
+    instants = {name: datetime.fromisoformat(cells[name]) for name in ("starts_at", "recorded_at")}
+    try:
+        wanted = AttendanceEvent.model_validate(cells | instants)
+    except ValidationError:
+        wanted = None
+
+    # The second time every cell that can be right has been met before.
+    rows = read(*[a_row(**cells)] * 2, header=WITH_GROUP)
+
+    assert [row.event if isinstance(row, Accepted) else None for row in rows] == [wanted] * 2
 
 
 def test_the_offset_stays_as_the_school_wrote_it() -> None:
