@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from rich.console import Console
 
-from services.ingest.config_files import CALENDAR, RULEBOOK
 from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import Report
 from services.recorded import recorded
@@ -24,7 +23,7 @@ from services.rules.replay import Replay
 from shared import streams
 from shared.broker import connected, text
 from shared.calendar import SchoolCalendar
-from shared.config import read_config, version_of
+from shared.config import CALENDAR, RULEBOOK, read_config, version_of
 from shared.events import (
     FACT,
     AttendanceBatch,

@@ -10,18 +10,25 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from services.checks import Remark, remarks
-from services.ingest.cli import progress_bar
-from services.ingest.config_files import CALENDAR, RULEBOOK
 from services.ingest.csv_rows import HeaderError, open_rows
 from services.ingest.imports import Report
+from services.ingest.progress import progress_bar
 from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
 from services.recorded import recorded
 from services.rules.backtest import backtest as fold
-from services.rules.cli import show_steps
+from services.rules.report import show_steps
 from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
 from shared.calendar import SchoolCalendar
-from shared.config import ConfigError, Problem, read_config, read_located
+from shared.config import (
+    CALENDAR,
+    ROUTING,
+    RULEBOOK,
+    ConfigError,
+    Problem,
+    read_config,
+    read_located,
+)
 from shared.events import AttendanceEvent, DayClosed, Fact
 from shared.rulebook import Rulebook
 from shared.settings import Settings
@@ -31,7 +38,7 @@ shown = Console(stderr=True, highlight=False)
 FILES: dict[str, type[BaseModel]] = {
     CALENDAR: SchoolCalendar,
     RULEBOOK: Rulebook,
-    "routing.yaml": Routing,
+    ROUTING: Routing,
 }
 
 

@@ -18,6 +18,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError, to_json
 
+CALENDAR = "calendar.yaml"
+RULEBOOK = "rulebook.yaml"
+ROUTING = "routing.yaml"
+
 Location = tuple[int | str, ...]
 Model = TypeVar("Model", bound=BaseModel)
 

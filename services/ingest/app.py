@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 from watchfiles import awatch
 
-from services.ingest.config_files import CALENDAR, RULEBOOK, send_config
+from services.ingest.config_files import send_config
 from services.ingest.publish import Publisher
 from services.ingest.school_time import due
 from services.ingest.settings import Settings
@@ -21,6 +21,7 @@ from services.ingest.store import IngestStore
 from shared import metrics
 from shared.broker import check_layout, make_client
 from shared.calendar import SchoolCalendar
+from shared.config import CALENDAR, RULEBOOK
 from shared.events import DayClosed
 from shared.last_good import LastGood
 from shared.rulebook import Rulebook

@@ -6,7 +6,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from uuid import uuid4
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.ingest.app import create_app, school_now, turn_clock
 from services.ingest.config_files import read_calendar, read_rulebook, send_config
@@ -29,6 +27,7 @@ from services.ingest.imports import (
     send_roster,
 )
 from services.ingest.profile import CANONICAL
+from services.ingest.progress import progress_bar
 from services.ingest.publish import Publisher
 from services.ingest.roster import Roster, read_roster
 from services.ingest.settings import Settings
@@ -235,12 +234,3 @@ def clock(time: str) -> None:
 
     asyncio.run(turn())
     click.echo(f"school time is {now.isoformat()}")
-
-
-@contextmanager
-def progress_bar(what: str) -> Any:
-    """A progress bar on a terminal, nothing elsewhere."""
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=shown, disable=not shown.is_terminal, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done: bar.update(task, completed=done)

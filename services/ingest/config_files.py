@@ -5,13 +5,10 @@ from pathlib import Path
 from services.ingest.publish import Publisher
 from services.ingest.store import IngestStore
 from shared.calendar import SchoolCalendar
-from shared.config import plain, read_config, version_of
+from shared.config import CALENDAR, RULEBOOK, plain, read_config, version_of
 from shared.events import CalendarChanged, RulebookChanged
 from shared.rulebook import Rulebook
 from shared.telemetry import note
-
-CALENDAR = "calendar.yaml"
-RULEBOOK = "rulebook.yaml"
 
 
 def read_calendar(config_dir: Path) -> SchoolCalendar:

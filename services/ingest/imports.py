@@ -12,17 +12,20 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zlib import crc32
 
 from services.ingest.csv_rows import open_rows
 from services.ingest.history import in_order, with_closes
 from services.ingest.profile import Accepted, Profile, Refused, RowEvent, read_rows
-from services.ingest.publish import Publisher
 from services.ingest.roster import Roster, records
-from services.ingest.store import IngestStore
 from shared.calendar import SchoolCalendar
 from shared.events import DayClosed, SchoolLive
 from shared.roster import Roster as SchoolRoster
+
+if TYPE_CHECKING:  # rows are also read without a server, and what speaks to one loads slowly
+    from services.ingest.publish import Publisher
+    from services.ingest.store import IngestStore
 
 REFUSED_SHARE = 0.5
 REFUSED_WINDOW = 1000
@@ -117,8 +120,8 @@ class Rows:
 class Import:
     """One import into the streams."""
 
-    store: IngestStore
-    publisher: Publisher
+    store: "IngestStore"
+    publisher: "Publisher"
     partitions: int
     rows: Rows
     report: Report
@@ -221,7 +224,7 @@ def _look_through(rows: Iterable[RowEvent]) -> tuple[set[str], bool]:
 
 
 async def go_live(
-    store: IngestStore, publisher: Publisher, school: str, first: date, at: datetime
+    store: "IngestStore", publisher: "Publisher", school: str, first: date, at: datetime
 ) -> None:
     """Put a school on the clock from the day `first` on; its steps are told from here on."""
     await publisher.send(SchoolLive(school=school, at=at))
@@ -230,7 +233,7 @@ async def go_live(
 
 
 async def send_roster(
-    store: IngestStore, publisher: Publisher, roster: Roster, now: datetime
+    store: "IngestStore", publisher: "Publisher", roster: Roster, now: datetime
 ) -> int:
     """Put a roster where notify finds it, and what rules may know into the pupils' partitions.
 

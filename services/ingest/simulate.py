@@ -5,16 +5,15 @@ from pathlib import Path
 
 import click
 
-from services.ingest.cli import progress_bar
-from services.ingest.config_files import CALENDAR
 from services.ingest.csv_export import write_events
+from services.ingest.progress import progress_bar
 from services.ingest.roster import write_roster
 from services.ingest.settings import Settings
 from services.ingest.simulated import roster as simulated_roster
 from services.ingest.simulated import simulate as simulated
 from services.ingest.simulated import truth, write_truth
 from shared.calendar import SchoolCalendar
-from shared.config import read_config
+from shared.config import CALENDAR, read_config
 from shared.events import AttendanceEvent
 
 

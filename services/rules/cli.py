@@ -2,13 +2,11 @@
 
 import asyncio
 import sys
-from collections.abc import Iterable
 
 import click
-from rich.console import Console
 
 from services.rules.app import create_app
-from services.rules.report import line_of
+from services.rules.report import show_steps
 from services.rules.settings import Settings
 from services.rules.store import each_step
 from shared.broker import connected
@@ -42,13 +40,3 @@ def steps(form: str) -> None:
 async def _all_steps(settings: Settings) -> list[CaseStep]:
     async with connected(settings.url, settings.partitions) as client:
         return [step async for step in each_step(client, settings.partitions)]
-
-
-def show_steps(told: Iterable[CaseStep], form: str) -> None:
-    """Print steps in words, or as one JSON object a line."""
-    console = Console(highlight=False)
-    for step in told:
-        if form == "jsonl":
-            click.echo(step.model_dump_json())
-        else:
-            console.print(line_of(step), soft_wrap=True)

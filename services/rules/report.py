@@ -1,5 +1,9 @@
 """Steps in words for the terminal: what was found, why, since when. Swedish, as staff read it."""
 
+from collections.abc import Iterable
+
+import click
+from rich.console import Console
 from rich.text import Text
 
 from shared.events import CaseStep, StepKind
@@ -44,3 +48,13 @@ def line_of(step: CaseStep) -> Text:
         f"  {step.as_of} {step.school}/{step.pupil or step.unit}  {title}, {level}  ",
         (f"{step.words.get('sv', '')} · {' · '.join([audience, *marks])}", "dim"),
     )
+
+
+def show_steps(told: Iterable[CaseStep], form: str) -> None:
+    """Print steps in words, or as one JSON object a line."""
+    console = Console(highlight=False)
+    for step in told:
+        if form == "jsonl":
+            click.echo(step.model_dump_json())
+        else:
+            console.print(line_of(step), soft_wrap=True)
