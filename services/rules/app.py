@@ -111,6 +111,8 @@ class Owner:
         """Folded further than steps are written: what stands is not to be written then."""
         self._folded = self._checkpoint = self._position = NOTHING
         self._events_since = 0
+        self._catching_up = False
+        """More waited in the stream than is taken at once."""
         self._checkpointed_at = self._fed_at = 0.0
         self._read = self._refused = 0
 
@@ -220,6 +222,7 @@ class Owner:
             self._position = self._folded
         self._midway = False
         self._fed_at = time.monotonic()
+        self._catching_up = len(entries) >= MAX_ENTRIES
         self._count(told, self._partition.pupils - pupils, self._fed_at - started)
         if self._events_since >= self._settings.checkpoint_events:
             await self._write_checkpoint()
@@ -231,9 +234,10 @@ class Owner:
         except ValidationError as error:
             await self._refuse(entry, error)
             return None
-        if isinstance(fact, QuickBatch | AttendanceBatch):
-            self._events_since += len(fact.events)
-        elif isinstance(fact, RulebookChanged):
+        self._events_since += (
+            len(fact.events) if isinstance(fact, QuickBatch | AttendanceBatch) else 1
+        )
+        if isinstance(fact, RulebookChanged):
             metrics.RULEBOOK_INFO.clear()
             metrics.RULEBOOK_INFO.labels(version=fact.version).set(1)
         if self._read >= _REFUSED_WINDOW:
@@ -275,16 +279,25 @@ class Owner:
                     )
 
     async def _keep_checkpoints(self) -> None:
-        """Write changed pupils after a silence, or after some seconds of steady work."""
-        settings = self._settings
+        """Write changed pupils whenever that is due."""
         while True:
-            await asyncio.sleep(min(0.2, settings.checkpoint_idle_seconds / 2))
-            now = time.monotonic()
-            silent = now - self._fed_at >= settings.checkpoint_idle_seconds
-            overdue = now - self._checkpointed_at >= settings.checkpoint_seconds
-            if self._folded != self._checkpoint and (silent or overdue):
-                async with self._lock:
+            await asyncio.sleep(min(0.2, self._settings.checkpoint_idle_seconds / 2))
+            async with self._lock:
+                if self._is_due(time.monotonic()):
                     await self._write_checkpoint()
+
+    def _is_due(self, now: float) -> bool:
+        """After a silence, or after some seconds of steady work.
+
+        While it catches up, only registrations count: nearly all pupils change then within
+        seconds, and writing them again and again would make it take longer. The next entries may
+        wait for other partitions' closes; only a longer silence says that there are none.
+        """
+        silence, since = now - self._fed_at, now - self._checkpointed_at
+        idle, seconds = self._settings.checkpoint_idle_seconds, self._settings.checkpoint_seconds
+        if self._catching_up:
+            return silence >= max(idle, seconds)
+        return silence >= idle or since >= seconds
 
     async def _write_checkpoint(self) -> None:
         order = entry_order(self._folded)

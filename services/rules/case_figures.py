@@ -5,48 +5,32 @@ Asked as of a day, with what is known now: a finding that a correction took away
 
 from collections.abc import Collection, Sequence
 from datetime import date
-from typing import NamedTuple
 
+from services.rules.case import Ended, ended
 from services.rules.pupil import Pupil
 from shared.calendar import SchoolCalendar
 from shared.indicators import FigureKey
 
-
-class OnRecord(NamedTuple):
-    """A finding that stands or was cleared. Ordinals."""
-
-    rule: str
-    since: int
-    cleared: int
-    """0: it stands."""
-    reached: Sequence[int]
-    """For levels 1 to 4 the first day at it; 0 for none."""
+OnRecord = Ended
+"""A finding that was cleared; one that stands is as one to be cleared on the last day there is."""
 
 
 def on_record(pupil: Pupil, ordinary: Collection[str], since: int) -> list[OnRecord]:
     """The pupil's findings of ordinary rules: those that stand or were cleared from a day on."""
     standing = [
-        OnRecord(rule, each.since.toordinal(), 0, each.reached)
+        ended(rule, each, date.max, cleared=True)
         for rule, each in pupil.findings.items()
         if rule in ordinary
     ]
+    # By their dates first: most of a school year's lie before the window.
     return standing + [
-        OnRecord(each.rule, each.since, each.on, each.reached)
-        for each in pupil.ended
-        if each.on >= since and each.cleared and each.rule in ordinary
+        each for each in pupil.ended if each.on >= since and each.cleared and each.rule in ordinary
     ]
 
 
 def oldest_open(records: Sequence[OnRecord], day: int) -> int:
     """The first day of the oldest finding that was open as of a day; 0: none was."""
-    return min(
-        (
-            each.since
-            for each in records
-            if each.since <= day and (not each.cleared or day < each.cleared)
-        ),
-        default=0,
-    )
+    return min([each.since for each in records if each.since <= day < each.on], default=0)
 
 
 def findings(
@@ -68,7 +52,7 @@ def relapses(records: Sequence[OnRecord], days: int, as_of: date, calendar: Scho
     """Is no finding open, and one was cleared within the window?"""
     first, last = _window(calendar, as_of, days)
     return not oldest_open(records, as_of.toordinal()) and any(
-        first <= each.cleared <= last for each in records
+        first <= each.on <= last for each in records
     )
 
 

@@ -27,6 +27,7 @@ class Record(msgspec.Struct, frozen=True, array_like=True):
     tally: dict[str, dict[str, int]]
 
 
+_ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Record)
 _ZSTD = zstandard.ZstdCompressor(level=3)
 
@@ -34,7 +35,7 @@ _ZSTD = zstandard.ZstdCompressor(level=3)
 def pack(pupil: Pupil) -> bytes:
     """The record of a pupil."""
     record = Record(*(getattr(pupil, name) for name in Record.__struct_fields__))
-    return _ZSTD.compress(msgspec.msgpack.encode(record))
+    return _ZSTD.compress(_ENCODER.encode(record))
 
 
 def unpack(record: bytes) -> Pupil:

@@ -5,13 +5,17 @@ hear of absence the same day (7 kap. 17 § skollagen), which the school's own sy
 when lessons are registered; NärVara watches that they are (P19).
 """
 
-from datetime import timedelta
+from datetime import date, datetime, time
 
-from services.rules.window import Registration, instant_of
+from services.rules.window import Registration, instant_of, microseconds_of
 from shared.calendar import SchoolCalendar
 from shared.events import Status
 
-_MOST_REMEMBERED = 100_000
+_MINUTE = 60 * 1_000_000
+_DAY = 24 * 60 * _MINUTE
+"""In microseconds."""
+_NEVER = -(10**18)
+"""Before any lesson."""
 
 
 class Registers:
@@ -23,15 +27,18 @@ class Registers:
         self.changed: set[tuple[int, str]] = set()
         """Since whoever asked last emptied it."""
         self._calendar = calendar
-        self._due: dict[tuple[int, int], int] = {}
+        self._closes: dict[int, int] = {}
+        """By date (ordinal), when its last lesson ends that surely comes due on the next date."""
 
     def note(self, known: Registration, sign: int) -> None:
         """A lesson is as `known` now (1), or no longer (-1)."""
         status = known.status
         if status is Status.WITHDRAWN:
             return
-        when = known[1:3]
-        due = self._due.get(when) or self._due_on(when)
+        ends, day = known.starts_at + known.minutes * _MINUTE, known.day
+        due = day + 1
+        if ends > (self._closes.get(day) or self._closes_at(day)):
+            due = self._calendar.due_on(instant_of(ends)).toordinal()
         key = (due, known.group)
         count = self.counts.get(key)
         if count is None:
@@ -44,12 +51,14 @@ class Registers:
     def drop_before(self, day: int) -> None:
         """Forget what came due before a date."""
         self.counts = {key: count for key, count in self.counts.items() if key[0] >= day}
-        self._due.clear()
+        self._closes.clear()
 
-    def _due_on(self, when: tuple[int, int]) -> int:
-        if len(self._due) >= _MOST_REMEMBERED:
-            self._due.clear()
-        starts_at, minutes = when
-        ends_at = instant_of(starts_at) + timedelta(minutes=minutes)
-        due = self._due[when] = self._calendar.due_on(ends_at).toordinal()
-        return due
+    def _closes_at(self, day: int) -> int:
+        """A day before the next date's close hour; never, when the clocks change meanwhile."""
+        today, due, after = (date.fromordinal(day + later) for later in range(3))
+        zone, closes = self._calendar.zone, self._calendar.day_close
+        midnights = (datetime.combine(each, time.min, zone) for each in (today, after))
+        even = len({midnight.utcoffset() for midnight in midnights}) == 1
+        found = microseconds_of(datetime.combine(due, closes, zone)) - _DAY if even else _NEVER
+        self._closes[day] = found
+        return found

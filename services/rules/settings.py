@@ -16,10 +16,14 @@ class Settings(SharedSettings):
     checkpoint_events: int = Field(
         default=100_000,
         ge=1,
-        description="Registrations between two checkpoints at the most: what a crash reads again.",
+        description="Registrations, and entries of other kinds, between two checkpoints at the "
+        "most: what a crash reads again.",
     )
     checkpoint_seconds: float = Field(
-        default=10, gt=0, description="Seconds of steady work between two checkpoints."
+        default=10,
+        gt=0,
+        description="Seconds of steady work between two checkpoints; while catching up, only "
+        "registrations count.",
     )
     checkpoint_idle_seconds: float = Field(
         default=1, gt=0, description="Seconds of silence after which changed pupils are written."

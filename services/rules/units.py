@@ -8,7 +8,7 @@ harmless. See docs/decisions/0009-units-are-counted-everywhere-and-judged-in-one
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
-from fractions import Fraction
+from functools import cached_property
 from typing import NamedTuple
 
 import msgspec
@@ -18,10 +18,10 @@ from services.rules.case import Change, Finding, Today, close, end
 from services.rules.closing import DayClose
 from services.rules.engine import Engine, Judgement, Pair
 from services.rules.evidence import Cause, Seen, step_of
-from services.rules.indicators import Figures, ratio
+from services.rules.indicators import Figures, Numbers, ratio
 from services.rules.pupil import CORRECTION_DAYS
 from shared.calendar import SchoolCalendar
-from shared.events import CaseStep, UnitsCounted
+from shared.events import CaseStep, UnitCell, UnitsCounted
 from shared.indicators import INDICATORS, FigureKey
 from shared.rulebook import Rule
 
@@ -32,12 +32,25 @@ _FEWEST_DAYS = 10
 Counts = dict[int, dict[int, tuple[int, int]]]
 """Of one unit, by date (ordinal) and partition: of how many, and how many of them."""
 
+Count = tuple[str, int, int, int]
+"""A unit and a date (ordinal), of how many, and how many of them."""
 
-class Units(msgspec.Struct):
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    """What one partition counted at a close, as it is kept until all have."""
+
+    whole: date | None
+    date: date
+    history: bool
+    partition: int
+    cells: tuple[UnitCell, ...]
+
+
+class Units(msgspec.Struct, dict=True):
     """All that is kept of a school's units; part of each checkpoint."""
 
-    arrived: dict[int, dict[int, str]] = {}
-    """By the ordinal of a close and partition, what has come until all have: messages as JSON."""
+    arrived: dict[int, dict[int, Counted]] = {}
+    """By the ordinal of a close and partition, what has come until all have."""
     closed: int = 0
     """The newest close that all have told of, as an ordinal."""
     judged: int = 0
@@ -46,19 +59,31 @@ class Units(msgspec.Struct):
     """`class/…` and `group/…`; `group/` alone for lessons of no group."""
     findings: dict[str, dict[str, Finding]] = {}
 
+    @cached_property
+    def sums(self) -> "Sums":
+        """The counts added up; not kept, since they are added up again after a start."""
+        return Sums(
+            (unit, day, of, hits)
+            for unit, counts in self.counts.items()
+            for day, parts in counts.items()
+            for of, hits in parts.values()
+        )
 
-def gather(units: Units, message: UnitsCounted, partitions: int) -> list[list[UnitsCounted]]:
+
+def gather(units: Units, message: UnitsCounted, partitions: int) -> list[list[Counted]]:
     """Take in what one partition counted; gives the closes for which all have come, in order."""
     day = message.date.toordinal()
     if day > units.closed:
         arrived = units.arrived.setdefault(day, {})
-        arrived.setdefault(message.partition, message.model_dump_json())
-    ready: list[list[UnitsCounted]] = []
+        counted = Counted(
+            message.whole, message.date, message.history, message.partition, message.cells
+        )
+        arrived.setdefault(message.partition, counted)
+    ready: list[list[Counted]] = []
     for day in sorted(units.arrived):
         if len(units.arrived[day]) < partitions:
             break
-        whole = units.arrived.pop(day)
-        ready.append([UnitsCounted.model_validate_json(each) for each in whole.values()])
+        ready.append(list(units.arrived.pop(day).values()))
         units.closed = day
     return ready
 
@@ -79,19 +104,20 @@ class _Unit(NamedTuple):
 
 
 def judge(
-    units: Units, school: str, messages: Iterable[UnitsCounted], at: DayClose
+    units: Units, school: str, messages: Iterable[Counted], at: DayClose
 ) -> Iterator[CaseStep]:
     """Judge every rule for every unit of the school, with the counts of one close."""
+    sums = units.sums  # as they were before
+    changes = [change for each in messages for change in _take_in(units, each)]
+    sums.add(changes)
     corrected: dict[str, int] = {}
-    for unit, day in sorted(place for each in messages for place in _take_in(units, each)):
+    for unit, day, _, _ in changes:
         if day <= units.judged:
-            corrected.setdefault(unit, day)
+            corrected[unit] = min(day, corrected.get(unit, day))
     of_groups = [day for unit, day in corrected.items() if unit.startswith("group/")]
     corrected[SCHOOL] = min(of_groups, default=0)
     units.judged = at.day.toordinal()
-    named = {unit for unit, counts in units.counts.items() if counts and unit != "group/"}
-    named |= units.findings.keys()
-    names = sorted(named | {SCHOOL})
+    names = sorted((units.counts.keys() | units.findings.keys() | {SCHOOL}) - {"group/"})
     judgements = _judge_all(units, names, at.day, at.calendar, at.judges.units)
     for name, judgement in zip(names, judgements, strict=True):
         if judgement.levels or name in units.findings:
@@ -103,11 +129,12 @@ def judge(
         _forget(units, oldest.toordinal())
 
 
-def _take_in(units: Units, message: UnitsCounted) -> set[tuple[str, int]]:
-    """Put the counts in their places; gives the units and days of those that changed."""
+def _take_in(units: Units, message: Counted) -> list[Count]:
+    """Put the counts in their places; gives those that changed, and by how much."""
+    partition = message.partition
     told = {
-        (f"{cell.kind}/{cell.unit}", cell.date.toordinal()): (cell.of, cell.hits)
-        for cell in message.cells
+        (f"{kind}/{name}", day.toordinal()): (of, hits)
+        for kind, name, day, of, hits in message.cells
     }
     if message.whole is not None:
         first, last = message.whole.toordinal(), message.date.toordinal()
@@ -115,21 +142,22 @@ def _take_in(units: Units, message: UnitsCounted) -> set[tuple[str, int]]:
             (unit, day): (0, 0)
             for unit, counts in units.counts.items()
             for day, of_day in counts.items()
-            if first <= day <= last and message.partition in of_day
+            if first <= day <= last and partition in of_day
         } | told
-    changed: set[tuple[str, int]] = set()
+    changes: list[Count] = []
     for (unit, day), now in told.items():
         of_unit = units.counts.setdefault(unit, {})
         of_day = of_unit.setdefault(day, {})
-        if of_day.get(message.partition, (0, 0)) != now:
-            changed.add((unit, day))
-        if now == (0, 0):
-            of_day.pop(message.partition, None)
-        else:
-            of_day[message.partition] = now
+        before = of_day.pop(partition, (0, 0))
+        if now != before:
+            changes.append((unit, day, now[0] - before[0], now[1] - before[1]))
+        if now != (0, 0):
+            of_day[partition] = now
         if not of_day:
             del of_unit[day]
-    return changed
+        if not of_unit:
+            del units.counts[unit]
+    return changes
 
 
 def _decide(unit: _Unit, today: Judgement) -> list[tuple[str, Change]]:
@@ -205,72 +233,136 @@ def _is_of(rule: Rule, unit: str) -> bool:
 def _judge_all(
     units: Units, names: Sequence[str], day: date, calendar: SchoolCalendar, engine: Engine
 ) -> list[Judgement]:
-    figures: dict[FigureKey, Figures] = {}
-    for key in engine.figures:
-        pairs = [figure(units, unit, key, day, calendar) or (0, 0) for unit in names]
-        over, under = np.array(pairs, np.int64).T
-        figures[key] = Figures(over, under)
+    sums = units.sums
+    rows = sums.rows(names)
+    figures = {key: _figures(sums, rows, key, day, calendar) for key in engine.figures}
     return engine.judge_all(figures, len(names))
 
 
+def _forget(units: Units, oldest: int) -> None:
+    if units.sums.first >= oldest:
+        return
+    for unit, counts in list(units.counts.items()):
+        for day in [each for each in counts if each < oldest]:
+            del counts[day]
+        if not counts:
+            del units.counts[unit]
+    del units.sums
+
+
 # -- figures of units
+
+
+class Sums:
+    """What all partitions count of a school's units, added up.
+
+    As arrays, so that a figure of all units is one sum over some dates; the school is a unit, of
+    which all that is counted of groups is counted.
+    """
+
+    def __init__(self, counts: Iterable[Count]) -> None:
+        self._rows = {SCHOOL: 0}
+        self._cells = np.zeros((2, 1, 0), np.int32)
+        """Of how many, and how many of them; by unit; by date."""
+        self.first = 0
+        """The date of the first column, as an ordinal."""
+        self.of_class = np.array([False])
+        """By row, whether the unit is a class."""
+        self.add(list(counts))
+
+    def add(self, counts: Sequence[Count]) -> None:
+        """So much more is counted now; less is negative."""
+        if not counts:
+            return
+        units, days, of, hits = zip(*counts, strict=True)
+        rows = self.rows(units)
+        self._reach(min(days), max(days))
+        columns = np.array(days) - self.first
+        groups = ~self.of_class[rows]
+        for cells, more in zip(self._cells, np.array((of, hits), np.int32), strict=True):
+            np.add.at(cells, (rows, columns), more)
+            np.add.at(cells[self._rows[SCHOOL]], columns[groups], more[groups])
+
+    def rows(self, units: Iterable[str]) -> Numbers:
+        """Where units are found; of one that is new nothing is counted yet."""
+        known = self._rows
+        found = np.array([known.setdefault(unit, len(known)) for unit in units])
+        new = len(known) - len(self.of_class)
+        if new:
+            self._cells = np.pad(self._cells, ((0, 0), (0, new), (0, 0)))
+            self.of_class = np.array([unit.startswith("class/") for unit in known])
+        return found
+
+    def between(self, rows: Numbers, first: int, last: int) -> tuple[Numbers, Numbers]:
+        """Of each unit, in all from one date to another: of how many, and how many of them."""
+        begin, end = max(0, first - self.first), max(0, last + 1 - self.first)
+        of, hits = self._cells[:, rows, begin:end].sum(axis=2, dtype=np.int64)
+        return of, hits
+
+    def on(self, rows: Numbers, days: Iterable[date]) -> tuple[Numbers, Numbers]:
+        """The same of single dates, those left out that lie beyond all counts; units by dates."""
+        columns = [day.toordinal() - self.first for day in days]
+        columns = [each for each in columns if 0 <= each < self._cells.shape[2]]
+        of, hits = self._cells[:, rows][:, :, columns].astype(np.int64)
+        return of, hits
+
+    def _reach(self, first: int, last: int) -> None:
+        """Make columns for dates that have none."""
+        width = self._cells.shape[2]
+        self.first = self.first if width else first
+        before, after = max(0, self.first - first), max(0, last + 1 - self.first - width)
+        if before or after:
+            self._cells = np.pad(self._cells, ((0, 0), (0, 0), (before, after)))
+            self.first -= before
 
 
 def figure(
     units: Units, unit: str, key: FigureKey, day: date, calendar: SchoolCalendar
 ) -> Pair | None:
     """A unit's figure as of a day; None: nothing to measure, or not of this kind of unit."""
-    if unit.startswith("class/") != key.indicator.startswith("class_"):
-        return None
+    ((over,), (under,)) = _figures(units.sums, units.sums.rows([unit]), key, day, calendar)
+    return (int(over), int(under)) if under else None
+
+
+def _figures(
+    sums: Sums, rows: Numbers, key: FigureKey, day: date, calendar: SchoolCalendar
+) -> Figures:
+    """The same of several units; without a value where there is none."""
+    fitting = sums.of_class[rows] == key.indicator.startswith("class_")
+    asked = rows[fitting]
     if key.indicator == "class_newly_absent":
-        return _some(_on(units.counts.get(unit, {}), day.toordinal()))
-    if key.indicator == "class_newly_absent_ratio":
-        return _beside_median(units, unit, day, calendar.window(day, int(key.days) + 1)[:-1])
-    unreported, of = _came_due(units, unit, *_span(day, int(key.days), calendar))
-    if key.indicator == "unregistered_lessons":
-        return unreported, 1
-    return _some((of - unreported, of))
+        of, hits = sums.between(asked, day.toordinal(), day.toordinal())
+        found = Figures(hits, of)
+    elif key.indicator == "class_newly_absent_ratio":
+        found = _beside_median(sums, asked, day, calendar.window(day, int(key.days) + 1)[:-1])
+    else:
+        of, unreported = sums.between(asked, *_span(day, int(key.days), calendar))
+        if key.indicator == "unregistered_lessons":
+            found = Figures(unreported, np.ones_like(of))
+        else:
+            found = Figures(of - unreported, of)
+    over, under = np.zeros((2, len(rows)), np.int64)
+    over[fitting], under[fitting] = found
+    return Figures(over, under)
 
 
-def _beside_median(units: Units, unit: str, day: date, before: tuple[date, ...]) -> Pair | None:
-    counts = units.counts.get(unit, {})
-    hits, of = _on(counts, day.toordinal())
-    known = [_on(counts, each.toordinal()) for each in before]
+def _beside_median(sums: Sums, rows: Numbers, day: date, before: Iterable[date]) -> Figures:
+    """Shares of a day over the medians of shares of days before, exactly."""
+    now_of, now = sums.between(rows, day.toordinal(), day.toordinal())
+    of, hits = sums.on(rows, before)
+    known = np.count_nonzero(of, axis=1)
+    enough = (known >= _FEWEST_DAYS) & (now_of > 0)
+    if not enough.any():
+        return Figures(now, np.zeros_like(now))
     # Equal fractions are equal floats, and different ones keep their order: both are small.
-    shares = sorted((over / under, over, under) for over, under in known if under)
-    if not of or len(shares) < _FEWEST_DAYS:
-        return None
-    middle = {(len(shares) - 1) // 2, len(shares) // 2}
-    total = sum((Fraction(*shares[place][1:]) for place in middle), Fraction(0))
-    usual = total / len(middle)
-    found = ratio(np.array([hits * usual.denominator]), np.array([of * usual.numerator]))
-    return (int(found.over[0]), int(found.under[0])) if found.under[0] else None
-
-
-def _came_due(units: Units, unit: str, first: int, last: int) -> tuple[int, int]:
-    """Of a group, or of all of a school, lessons that came due and those of them unreported."""
-    names = [unit]
-    if unit == SCHOOL:
-        names = [name for name in units.counts if name.startswith("group/")]
-    hits = of = 0
-    for name in names:
-        counts = units.counts.get(name, {})
-        for day in range(first, last + 1):
-            more, lessons = _on(counts, day)
-            hits += more
-            of += lessons
-    return hits, of
-
-
-def _on(counts: Counts, day: int) -> tuple[int, int]:
-    """Of one unit on a date, in all partitions: the hits, and of how many."""
-    parts = counts.get(day)
-    if not parts:
-        return 0, 0
-    if len(parts) == 1:
-        ((of, hits),) = parts.values()
-        return hits, of
-    return sum(hits for _, hits in parts.values()), sum(of for of, _ in parts.values())
+    shares = np.divide(hits, of, out=np.full(of.shape, np.inf), where=of > 0)
+    order, each = np.argsort(shares, axis=1), np.arange(len(rows))
+    one, other = order[each, (known - 1) // 2], order[each, known // 2]
+    usual = hits[each, one] * of[each, other] + hits[each, other] * of[each, one]
+    usual_of = 2 * of[each, one] * of[each, other]
+    common = np.maximum(np.gcd(usual, usual_of), 1)
+    found = ratio(now * (usual_of // common), now_of * (usual // common))
+    return Figures(found.over, np.where(enough, found.under, 0))
 
 
 def _span(day: date, days: int, calendar: SchoolCalendar) -> tuple[int, int]:
@@ -280,15 +372,3 @@ def _span(day: date, days: int, calendar: SchoolCalendar) -> tuple[int, int]:
         return 1, 0
     first = window[0].toordinal()
     return (first + 1 if len(window) > days else first), day.toordinal()
-
-
-def _some(pair: Pair) -> Pair | None:
-    return pair if pair[1] else None
-
-
-def _forget(units: Units, oldest: int) -> None:
-    for unit, counts in list(units.counts.items()):
-        for day in [each for each in counts if each < oldest]:
-            del counts[day]
-        if not counts:
-            del units.counts[unit]

@@ -164,8 +164,13 @@ def at(place: int) -> int:
 
 def kept(since: int, cleared: int = 0, rule: str = "r", reached: Sequence[int] = ()) -> OnRecord:
     """A finding on record; its days by their places, 0 for none."""
-    days = [at(place) if place else 0 for place in (*reached, 0, 0, 0, 0)[:4]]
-    return OnRecord(rule, at(since), at(cleared) if cleared else 0, days)
+    one, two, three, four = (at(place) if place else 0 for place in (*reached, 0, 0, 0, 0)[:4])
+    return on_record_of(rule, at(since), at(cleared) if cleared else 0, (one, two, three, four))
+
+
+def on_record_of(rule: str, since: int, cleared: int, reached: Reached) -> OnRecord:
+    """The same by ordinals."""
+    return OnRecord(rule, since, cleared or date.max.toordinal(), True, reached)
 
 
 def test_a_finding_is_open_from_its_first_day_to_the_day_before_it_was_cleared() -> None:
@@ -196,7 +201,7 @@ def test_a_finding_counts_when_it_first_reached_the_level_in_the_window() -> Non
     last_year = kept(SECOND_YEAR - 1, reached=(SECOND_YEAR - 1,))
     assert findings([last_year], key, DAYS[SECOND_YEAR], CALENDAR) == 0
     before = DAYS[0] - timedelta(days=1)
-    early = OnRecord("r", before.toordinal(), 0, (before.toordinal(), 0, 0, 0))
+    early = on_record_of("r", before.toordinal(), 0, (before.toordinal(), 0, 0, 0))
     assert findings([early], key, before, CALENDAR) == 0
 
 
@@ -248,6 +253,6 @@ def test_on_record_is_what_stands_and_what_was_cleared_of_ordinary_rules() -> No
     ]
 
     assert on_record(pupil, {"a", "b"}, 0) == [
-        OnRecord("a", at(2), 0, reached),
-        OnRecord("a", at(1), at(4), reached),
+        on_record_of("a", at(2), 0, reached),
+        on_record_of("a", at(1), at(4), reached),
     ]

@@ -7,12 +7,13 @@ from random import Random
 from typing import Any
 from zlib import crc32
 
+import msgspec
 import pytest
 
 from services.rules.judges import Judges
-from services.rules.partition import Folded, Partition
+from services.rules.partition import Folded, Memory, Partition
 from services.rules.registers import Registers
-from services.rules.units import SCHOOL, Units, figure, gather, judge
+from services.rules.units import SCHOOL, Counted, Units, figure, gather, judge
 from services.rules.window import Registration, registration_of
 from shared.calendar import SchoolCalendar
 from shared.config import plain, version_of
@@ -217,6 +218,20 @@ def test_a_lesson_comes_due_at_the_first_close_hour_a_day_after_its_end(
     assert registers.changed == {(due, "g")}
 
 
+@pytest.mark.parametrize("close", ["17:00", "02:30"])
+def test_when_clocks_change_lessons_come_due_as_the_calendar_says(close: str) -> None:
+    calendar = SchoolCalendar.model_validate({**CALENDAR_CONTENT, "day_close": close})
+    random = Random(1)
+    for changes in (datetime(2025, 10, 26, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)):
+        for _ in range(500):
+            ends_at = changes + timedelta(minutes=random.randrange(-4000, 4000))
+            registers = Registers(calendar)
+
+            registers.note(registered(ends_at, Status.UNREPORTED), 1)
+
+            assert list(registers.counts) == [(calendar.due_on(ends_at).toordinal(), "g")]
+
+
 def test_registers_count_what_is_not_withdrawn_and_forget_what_is_older() -> None:
     registers, due = Registers(CALENDAR), CLOSE.date().toordinal() + 1
     unreported = registered(CLOSE, Status.UNREPORTED)
@@ -241,21 +256,22 @@ def test_registers_count_what_is_not_withdrawn_and_forget_what_is_older() -> Non
 # ---- Gathering -----------------------------------------------------------------------------
 
 
-def message(partition: int, place: int, *cells: UnitCell, whole: int | None = None) -> UnitsCounted:
-    return UnitsCounted(
-        school="alvik",
-        date=DAYS[place],
-        partition=partition,
-        cells=cells,
-        whole=None if whole is None else DAYS[whole],
-    )
+def message(partition: int, place: int, *cells: UnitCell, whole: int | None = None) -> Counted:
+    """What a partition counted at the close of a school day."""
+    first = None if whole is None else DAYS[whole]
+    return Counted(first, DAYS[place], False, partition, cells)
+
+
+def sent(counted: Counted) -> UnitsCounted:
+    """The same as it comes in the stream."""
+    return UnitsCounted(school="alvik", **msgspec.structs.asdict(counted))
 
 
 def test_a_close_is_judged_when_all_partitions_have_counted_and_in_order() -> None:
     units = Units()
 
-    def came(partition: int, place: int) -> list[list[UnitsCounted]]:
-        return gather(units, message(partition, place), 2)
+    def came(partition: int, place: int) -> list[list[Counted]]:
+        return gather(units, sent(message(partition, place)), 2)
 
     assert came(0, 1) == []
     assert came(0, 1) == []
@@ -275,10 +291,10 @@ def test_of_two_counts_of_a_partition_the_first_stands_until_the_close_is_judged
     cell = UnitCell("class", "7a", DAYS[1], 4, 1)
     units = Units()
 
-    gather(units, message(0, 1, cell), 2)
-    gather(units, message(0, 1), 2)
+    gather(units, sent(message(0, 1, cell)), 2)
+    gather(units, sent(message(0, 1)), 2)
 
-    assert gather(units, message(1, 1), 2) == [[message(0, 1, cell), message(1, 1)]]
+    assert gather(units, sent(message(1, 1)), 2) == [[message(0, 1, cell), message(1, 1)]]
 
 
 # ---- Counts that change --------------------------------------------------------------------
@@ -318,7 +334,7 @@ def group_cell(day: date, of: int, hits: int, group: str = "7a-ma") -> UnitCell:
 
 
 def steps_of(
-    units: Units, place: int, *messages: UnitsCounted, mended: bool = False, **more: Any
+    units: Units, place: int, *messages: Counted, mended: bool = False, **more: Any
 ) -> list[CaseStep]:
     """What the units' rules say at a close; `more` of what they are judged by."""
     at = close_of(DAYS[place], WATCHED)._replace(**more)
@@ -327,7 +343,7 @@ def steps_of(
     return list(judge(units, "alvik", messages, at))
 
 
-def closed(units: Units, place: int, *messages: UnitsCounted, **more: Any) -> list[str]:
+def closed(units: Units, place: int, *messages: Counted, **more: Any) -> list[str]:
     """The same in short, in order."""
     steps = steps_of(units, place, *messages, **more)
     return [f"{step.unit} {step.kind.value}" for step in steps]
@@ -533,8 +549,15 @@ class Partitions:
             # They come in any order, and some of them twice.
             self._random.shuffle(counts)
             for count in [*counts, *counts[:1]]:
+                self._restart()
                 messages = self._fold(self._all[0], count).messages
                 yield from (each for each in messages if isinstance(each, CaseStep) and each.unit)
+
+    def _restart(self) -> None:
+        """Now and then the one that judges goes on with what a checkpoint keeps."""
+        if self._random.random() < 0.1:
+            kept = msgspec.msgpack.encode(self._all[0].memory)
+            self._all[0].memory = msgspec.msgpack.decode(kept, type=Memory)
 
     def _fold(self, partition: Partition, fact: Fact) -> Folded:
         self._entry += 1
