@@ -17,6 +17,7 @@ from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
 from services.recorded import recorded
 from services.rules.backtest import backtest as fold
+from services.rules.garbage import collect_seldom
 from services.rules.report import show_steps
 from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
 from shared.calendar import SchoolCalendar
@@ -111,6 +112,7 @@ def backtest(
 
     Rows that can't be read are told on standard error and left out; the exit code is then 1.
     """
+    collect_seldom()
     config = Settings().config_dir
     book = read_config(rulebook or config / RULEBOOK, Rulebook)
     days = read_config(calendar or config / CALENDAR, SchoolCalendar)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
+from services.rules.garbage import collect_seldom
 from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
 from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
@@ -55,9 +56,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        # Parsing makes many short-lived values beside millions of long-lived ones: with Python's
-        # own thresholds a third of the time went into looking for garbage that isn't there.
-        gc.set_threshold(100_000, 50, 50)
+        collect_seldom()
         owned = settings.owned
         broker = make_broker(settings.url, len(owned))
         client = make_client(settings.url)

@@ -94,6 +94,8 @@ class School:
         self._all_anew = True
         for pupil in self._by_slot:
             pupil.base.clear()
+        if (before.calendar.zone, before.calendar.day_close) != (calendar.zone, calendar.day_close):
+            self._recount_due()
         self._recount(before.delays | self.days.delays, self._by_slot)
         self._recount_outside(before)
 
@@ -124,6 +126,13 @@ class School:
                     lessons[known.day].append(measured(known, pupil.bus, self.days))
             for day, found in lessons.items():
                 self.book.recount(Place(day, pupil.slot), found)
+
+    def _recount_due(self) -> None:
+        """Days close at another hour now: lessons come due on other dates."""
+        self.registers = Registers(self.days.calendar)
+        for pupil in self._by_slot:
+            for known in pupil.lessons.values():
+                self.registers.note(known, 1)
 
     def _recount_outside(self, before: SchoolDays) -> None:
         """Lessons that lay outside the calendar's span until now."""

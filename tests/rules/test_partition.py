@@ -180,3 +180,27 @@ def test_a_restored_partition_is_the_one_that_was_written() -> None:
     assert pupils(restored) == pupils(partition)
     assert restored.memory == partition.memory
     assert restored.changed == set()
+
+
+def test_when_the_close_hour_changes_lessons_come_due_as_after_a_restart() -> None:
+    later = {**CALENDAR_CONTENT, "day_close": "11:00"}
+    facts = random_stream(3)
+    middle = 5 * len(facts) // 6
+    change = CalendarChanged(version="later", content=later)
+    stream = [*in_force(CALENDAR_CONTENT, RULEBOOK_CONTENT), *facts[:middle], change]
+    stream += facts[middle:]
+
+    kept, partition = live(stream, [])
+
+    assert due(kept.restored()) == due(partition)
+
+
+def due(partition: Partition) -> dict[str, dict[tuple[int, str], list[int]]]:
+    """What came due on dates of which everything is still known."""
+    found = {}
+    for name, school in partition.schools.items():
+        oldest = school.days.horizon + 3
+        counts = school.registers.counts.items()
+        found[name] = {key: count for key, count in counts if key[0] >= oldest and any(count)}
+    assert any(found.values())
+    return found
