@@ -6,10 +6,11 @@ is made and not a silence where it is read. All of them but `CaseStep` travel on
 which is what makes the fold repeatable.
 """
 
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 
@@ -248,35 +249,51 @@ Figure = int | float
 """A measured value as shown: a count, or a share rounded to 12 decimals. Never compared."""
 
 
-class Evidence(Message):
+# Evidence and clearing are no `Message`: a step has many, and checking what rules itself puts in
+# costs more than all else about them. Read from JSON they are checked like any message.
+
+
+@dataclass(frozen=True)
+class Evidence:
     """One deciding indicator of a step: what was measured, over which lessons, against what."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     indicator: str
     kind: str | None = None
-    days: int | Literal["term", "year"] | None = Field(
-        default=None, description="School days in the window, or the term or year so far."
-    )
-    value: Figure | None = Field(default=None, description="Empty: nothing to measure.")
+    days: Annotated[
+        int | Literal["term", "year"] | None,
+        Field(description="School days in the window, or the term or year so far."),
+    ] = None
+    value: Annotated[Figure | None, Field(description="Empty: nothing to measure.")] = None
     at_least: Figure | None = None
     at_most: Figure | None = None
-    share: Figure | None = Field(default=None, description="Of each of persistent_blocks.")
-    level: int | None = Field(default=None, description="Least level of findings that count.")
-    coverage: Figure | None = Field(
-        default=None, description="Share of the window's lessons that are registered."
-    )
+    share: Annotated[Figure | None, Field(description="Of each of persistent_blocks.")] = None
+    level: Annotated[int | None, Field(description="Least level of findings that count.")] = None
+    coverage: Annotated[
+        Figure | None, Field(description="Share of the window's lessons that are registered.")
+    ] = None
     lessons: tuple[str, ...] = ()
 
 
-class Clearing(Message):
+@dataclass(frozen=True)
+class Clearing:
     """What would clear a finding: every condition quiet on `quiet_days` school days in a row."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     quiet_days: int
-    conditions: tuple[Evidence, ...] = Field(
-        description="The eased thresholds with today's values; quiet while no level holds by them."
-    )
-    words: dict[str, str] = Field(
-        default_factory=dict, description="The same in Swedish and English, for a parent to read."
-    )
+    conditions: Annotated[
+        tuple[Evidence, ...],
+        Field(
+            description="The eased thresholds with today's values; "
+            "quiet while no level holds by them."
+        ),
+    ]
+    words: Annotated[
+        dict[str, str],
+        Field(description="The same in Swedish and English, for a parent to read."),
+    ] = field(default_factory=dict)
 
 
 class CaseStep(Message):

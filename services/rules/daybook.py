@@ -90,7 +90,7 @@ class Daybook:
 
     def note(self, slot: int, known: Registration, sign: int) -> None:
         """A lesson comes to its day (1) or leaves it (-1)."""
-        share = known[2:5]
+        share = known.minutes, known.absent, known.status
         code = self._codes.get(share)
         if code is None:
             code = self._codes[share] = len(self._shares)

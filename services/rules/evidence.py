@@ -1,12 +1,12 @@
 """From a decided change to the step that others read: evidence, clearing, and an id of content."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from services.rules.case import Change
 from services.rules.engine import Engine, Judgement, Pair, eased
@@ -15,13 +15,16 @@ from services.rules.window import Registration
 from services.rules.words import clears, seen
 from shared.calendar import SchoolCalendar
 from shared.events import CaseStep, Clearing, Evidence, Figure, StepKind
-from shared.indicators import FigureKey
+from shared.indicators import FigureKey, Span
 from shared.rulebook import Condition, Rule
 
 _SHOWN_PLACES = 12
 
 Named = Sequence[tuple[str, Registration]]
 """Lessons with their ids."""
+
+_Values = Mapping[FigureKey, Figure | None]
+"""What was measured; None: nothing to measure."""
 
 
 class Cause(NamedTuple):
@@ -59,10 +62,13 @@ def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: 
     """
     shown = change.remaining or change.level
     held = change.kind is not StepKind.CLEARED and change.remaining != 0
-    thresholds = _deciding(engine, rule, shown, measured, held=held)
+    thresholds = _deciding(engine, rule, shown, measured.judgement, held=held)
+    ready = _prepared(engine, rule.id) if rule.id in engine.rules else None
+    keys = _keys(thresholds) if ready is None else ready.keys
+    values = {key: measured.value(key) for key in keys}
     lessons = [measured.lessons(each.key) for each in thresholds]
     evidence = tuple(
-        each.beside(measured, [lesson for lesson, _ in found])
+        each.beside(values, tuple([lesson for lesson, _ in found]))
         for each, found in zip(thresholds, lessons, strict=True)
     )
     known = [registration for found in lessons for _, registration in found]
@@ -90,7 +96,7 @@ def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: 
         audience=rule.audience_at(shown),
         words=seen(evidence),
         evidence=evidence,
-        clearing=_clearing(engine, rule, measured),
+        clearing=_UNJUDGED if ready is None else ready.clearing(values),
         rulebook=cause.rulebook,
     )
 
@@ -98,37 +104,88 @@ def step_of(cause: Cause, change: Change, rule: Rule, engine: Engine, measured: 
 class _Threshold(NamedTuple):
     """A threshold as it is shown."""
 
-    leaf: Condition
     key: FigureKey
     coverage: FigureKey | None
-    fields: dict[str, Any]
+    indicator: str
+    kind: str | None
+    days: Span | None
+    at_least: Figure | None
+    at_most: Figure | None
+    share: Figure | None
+    level: int | None
 
-    def beside(self, measured: Seen, lessons: Iterable[str] = ()) -> Evidence:
+    @property
+    def keys(self) -> tuple[FigureKey, ...]:
+        """The figures that are shown beside it."""
+        return (self.key,) if self.coverage is None else (self.key, self.coverage)
+
+    def beside(self, values: _Values, lessons: tuple[str, ...] = ()) -> Evidence:
         """The threshold beside what was measured."""
+        key, coverage, indicator, kind, days, at_least, at_most, share, level = self
+        covered = None if coverage is None else values[coverage]
         return Evidence(
-            value=measured.value(self.key),
-            coverage=measured.value(self.coverage) if self.coverage else None,
-            lessons=tuple(lessons),
-            **self.fields,
+            indicator, kind, days, values[key], at_least, at_most, share, level, covered, lessons
         )
 
 
+class _Prepared(NamedTuple):
+    """What of a rule's steps is the same whatever was measured."""
+
+    thresholds: Mapping[int, _Threshold]
+    """By the identity of their conditions, as the engine asks them."""
+    keys: tuple[FigureKey, ...]
+    """The figures that are shown, each once."""
+    eased: tuple[_Threshold, ...]
+    """Each once: a day is quiet when no level holds by any of them."""
+    quiet_days: int
+    words: dict[str, str]
+    """When the finding clears."""
+
+    def clearing(self, values: _Values) -> Clearing:
+        """The eased thresholds: once none of the levels holds by them, the day is quiet."""
+        beside = tuple([each.beside(values) for each in self.eased])
+        return Clearing(self.quiet_days, beside, self.words)
+
+
+@lru_cache(maxsize=1024)
+def _prepared(engine: Engine, rule: str) -> _Prepared:
+    judged, scale = engine.rules[rule], engine.scale[rule]
+    ease, quiet_days = scale * engine.ease[rule], engine.clear_after[rule]
+    thresholds = {id(leaf): _threshold(leaf, scale) for leaf in judged.leaves}
+    return _Prepared(
+        thresholds,
+        _keys(thresholds.values()),
+        tuple(_threshold(leaf, ease) for leaf in dict.fromkeys(judged.leaves)),
+        quiet_days,
+        clears(judged.levels.values(), ease, quiet_days),
+    )
+
+
+_UNJUDGED = Clearing(quiet_days=1, conditions=())
+"""Of a rule that is no longer judged."""
+
+
+def _keys(thresholds: Iterable[_Threshold]) -> tuple[FigureKey, ...]:
+    return tuple(dict.fromkeys(key for each in thresholds for key in each.keys))
+
+
 def _threshold(leaf: Condition, ease: Fraction) -> _Threshold:
-    edge = eased(leaf, ease)
-    fields = {
-        "indicator": leaf.figure.indicator,
-        "kind": leaf.kind,
-        "days": leaf.days,
-        "at_least" if leaf.at_least is not None else "at_most": _quotient(*edge.as_integer_ratio()),
-        "share": None if leaf.share is None else _quotient(*leaf.share.as_integer_ratio()),
-        "level": leaf.level,
-    }
-    coverage = FigureKey(COVERAGE, leaf.days) if leaf.days else None
-    return _Threshold(leaf, leaf.figure, coverage, fields)
+    edge = _quotient(*eased(leaf, ease).as_integer_ratio())
+    return _Threshold(
+        leaf.figure,
+        FigureKey(COVERAGE, leaf.days) if leaf.days else None,
+        leaf.figure.indicator,
+        leaf.kind,
+        leaf.days,
+        edge if leaf.at_least is not None else None,
+        edge if leaf.at_least is None else None,
+        None if leaf.share is None else _quotient(*leaf.share.as_integer_ratio()),
+        leaf.level,
+    )
 
 
 def _deciding(
-    engine: Engine, rule: Rule, level: int, measured: Seen, *, held: bool
+    engine: Engine, rule: Rule, level: int, judgement: Judgement, *, held: bool
 ) -> list[_Threshold]:
     """The thresholds that hold a level up; once it is gone, all of them."""
     judged = engine.rules.get(rule.id)
@@ -137,44 +194,9 @@ def _deciding(
         return []
     if judged is None:
         return [_threshold(leaf, Fraction(1)) for leaf in condition.leaves]
-    known = _of_rule(engine, rule.id)
-    holding = engine.deciding(rule.id, condition, measured.judgement)
-    return [known[id(leaf)] for leaf in (holding if held else condition.leaves)]
-
-
-@lru_cache(maxsize=1024)
-def _of_rule(engine: Engine, rule: str) -> dict[int, _Threshold]:
-    """A rule's thresholds by the identity of their conditions, as the engine asks them."""
-    return {id(leaf): _threshold(leaf, engine.scale[rule]) for leaf in engine.rules[rule].leaves}
-
-
-def _clearing(engine: Engine, rule: Rule, measured: Seen) -> Clearing:
-    """The eased thresholds: once none of the levels holds by them, the day is quiet."""
-    if rule.id not in engine.rules:
-        return Clearing(quiet_days=1, conditions=())
-    thresholds, words = _of_clearing(engine, rule.id)
-    return Clearing(
-        quiet_days=engine.clear_after[rule.id],
-        conditions=tuple(each.beside(measured) for each in thresholds),
-        words=words,
-    )
-
-
-@lru_cache(maxsize=1024)
-def _of_clearing(engine: Engine, rule: str) -> tuple[tuple[_Threshold, ...], dict[str, str]]:
-    ease = engine.scale[rule] * engine.ease[rule]
-    judged = engine.rules[rule]
-    thresholds = tuple(_threshold(leaf, ease) for leaf in _each_once(judged))
-    return thresholds, clears(judged.levels.values(), ease, engine.clear_after[rule])
-
-
-def _each_once(rule: Rule) -> Iterator[Condition]:
-    """Each threshold of each level, once: a day is quiet when no level holds by any of them."""
-    seen_so_far: set[Condition] = set()
-    for leaf in rule.leaves:
-        if leaf not in seen_so_far:
-            seen_so_far.add(leaf)
-            yield leaf
+    known = _prepared(engine, rule.id).thresholds
+    holding = engine.deciding(rule.id, condition, judgement) if held else condition.leaves
+    return [known[id(leaf)] for leaf in holding]
 
 
 def _quotient(over: int, under: int) -> Figure:
@@ -189,7 +211,7 @@ def _came_late(known: Registration, calendar: SchoolCalendar) -> bool:
 
 def _step_id(cause: Cause, change: Change, rule: Rule, known: list[Registration]) -> str:
     """Names the step by its content, never by a counter: made again, it is the same."""
-    revision = max((each.revision for each in known), default=0)
+    revision = max([each.revision for each in known], default=0)
     content = (
         cause.school,
         f"{cause.pupil}/{cause.unit}" if cause.unit else cause.pupil,

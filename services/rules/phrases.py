@@ -136,13 +136,7 @@ class Language:
 
     def value(self, amount: Amount, value: Decimal, limit: Decimal | None) -> _Worded:
         """What was measured. Rounding never makes it meet a limit that it doesn't meet."""
-        text = {
-            Amount.COUNT: lambda: self._number(value),
-            Amount.SHARE: lambda: self.percent(value, limit),
-            Amount.POINTS: lambda: self._points(abs(value), limit),
-            Amount.TIMES: lambda: self._times(value, limit),
-            Amount.CHANCE: lambda: self._chance(value, limit),
-        }[amount]()
+        text = self._measured(amount, value, limit)
         return _Worded(text, self.no, value)
 
     def limit(self, amount: Amount, limit: Decimal, *, least: bool) -> str:
@@ -183,8 +177,14 @@ class Language:
             return self.points.format(self._hundredths(edge, places=2))
         return self.percent_sign.format(self._hundredths(edge, places=2))
 
-    def _points(self, value: Decimal, limit: Decimal | None) -> str:
-        return self.points.format(self._hundredths(value, limit))
+    def _measured(self, amount: Amount, value: Decimal, limit: Decimal | None) -> str:
+        if amount is Amount.COUNT:
+            return self._number(value)
+        if amount is Amount.SHARE:
+            return self.percent(value, limit)
+        if amount is Amount.POINTS:
+            return self.points.format(self._hundredths(abs(value), limit))
+        return (self._times if amount is Amount.TIMES else self._chance)(value, limit)
 
     def _times(self, value: Decimal, limit: Decimal | None) -> str:
         if word := self.times.get(value):
@@ -217,11 +217,13 @@ class Language:
 
 def round_to(number: Decimal, places: int) -> Decimal:
     """Half goes up, as people do it."""
-    return number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+    return number.quantize(_UNITS[places], ROUND_HALF_UP)
 
 
 _HALF = Decimal("0.5")
 _MOST_PLACES = 12
+_UNITS = [Decimal(1).scaleb(-places) for places in range(_MOST_PLACES + 1)]
+"""The last digit's worth, by places."""
 
 _C, _S = Amount.COUNT, Amount.SHARE
 

@@ -195,7 +195,7 @@ def measured(known: Registration, bus: str, school: SchoolDays) -> Registration:
         and known.status is Status.LATE
         and school.calendar.bus_delayed(bus, instant_of(known.starts_at))
     ):
-        return known._replace(status=Status.OTHER, absent=0)
+        return msgspec.structs.replace(known, status=Status.OTHER, absent=0)
     return known
 
 
@@ -283,7 +283,7 @@ def forget(pupil: Pupil, kept_whole: int, kept: int) -> None:
             del lessons[name]
             away.pop(name, None)
         elif known.revision:
-            lessons[name] = away[name] = known._replace(revision=0, group="")
+            lessons[name] = away[name] = msgspec.structs.replace(known, revision=0, group="")
     pupil.ended = [each for each in pupil.ended if each.on >= kept]
     pupil.told = [each for each in pupil.told if each.on >= kept]
     pupil.answers = [each for each in pupil.answers if max(each.on, each.until) >= kept]

@@ -85,7 +85,7 @@ class Strips:
         def subjects(_: "Strips", span: Span) -> Rows:
             return self.by_subject(span)[..., only]
 
-        return Strips(
+        alone = Strips(
             self.sums[..., only],
             self.days if shared else self.days[:, only],
             self.inside[:, only],
@@ -94,6 +94,11 @@ class Strips:
             names=self._names,
             windows=self._windows if shared else None,
         )
+        # What is worked out for all columns need not be worked out again for one.
+        for name in _BY_COLUMN & self.__dict__.keys():
+            rows = self.__dict__[name]
+            alone.__dict__[name] = rows if rows.shape[1] == 1 else rows[:, only]
+        return alone
 
     def field(self, number: int) -> Rows:
         return self.sums[:, number]
@@ -117,7 +122,7 @@ class Strips:
 
     def by_subject(self, days: Span) -> Rows:
         """Subjects × (counting, missed wholly) × columns over a window, by the subject's name."""
-        return self._subjects(self, days)
+        return self.once(("subjects", days), lambda: self._subjects(self, days))
 
     @property
     def subject_names(self) -> list[str]:
@@ -230,6 +235,13 @@ class Strips:
         known = [day > 0 and asked(date.fromordinal(day)) for day in days.tolist()]
         return np.array(known, bool)[places].reshape(self.days.shape)
 
+
+_BY_COLUMN = frozenset(
+    name
+    for name, made in vars(Strips).items()
+    if isinstance(made, cached_property) and name not in {"spells", "first_inside"}
+)
+"""Rows that a strip works out once; each column of them is the column's own."""
 
 _CountSubjects = Callable[[Strips, Span], Rows]
 

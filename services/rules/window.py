@@ -5,10 +5,12 @@ could not be taken back: every lesson can leave its day again and return as it i
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, Protocol
+
+import msgspec
 
 from shared.calendar import Moment
 from shared.events import Status
@@ -23,7 +25,8 @@ _UNEXCUSED_MINUTES = frozenset({Status.UNEXCUSED, Status.LATE})
 _UNCOUNTED = frozenset({Status.UNREPORTED, Status.WITHDRAWN})
 
 
-class Registration(NamedTuple):
+# There are millions, and none holds what could hold it again: the collector need not look at them.
+class Registration(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What is known of one lesson. Instants are microseconds since 1970, UTC."""
 
     day: int
@@ -115,12 +118,16 @@ def outcome_of(
     return "accepted" if _canonical(known, event) > _canonical(held, event) else "superseded"
 
 
-def lessons_on(lessons: Lessons, days: Iterable[int]) -> Iterator[tuple[str, Registration]]:
+def lessons_on(lessons: Lessons, days: Iterable[int]) -> list[tuple[str, Registration]]:
     """The lessons of some dates, given as ordinals, with their ids: by day, start and id."""
     wanted = frozenset(days)
-    found = [(known, lesson) for lesson, known in lessons.items() if known.day in wanted]
-    found.sort(key=lambda pair: (pair[0].day, pair[0].starts_at, pair[1]))
-    return ((lesson, known) for known, lesson in found)
+    found = [
+        (known.day, known.starts_at, lesson, known)
+        for lesson, known in lessons.items()
+        if known.day in wanted
+    ]
+    found.sort()  # no two have the same id
+    return [(lesson, known) for _, _, lesson, known in found]
 
 
 def microseconds_of(at: datetime | str) -> int:

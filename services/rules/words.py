@@ -17,27 +17,47 @@ from shared.indicators import INDICATORS, RATIO_MOST, Span
 from shared.rulebook import Condition
 
 
-class _Shown(NamedTuple):
-    """What of a figure the words depend on."""
+class _Threshold(NamedTuple):
+    """What of a threshold the words depend on."""
 
     indicator: str
     kind: str | None
     days: Span | None
-    value: Figure | None
     at_least: Figure | None
     at_most: Figure | None
     share: Figure | None
     level: int | None
 
 
+class _Around(NamedTuple):
+    """What a sentence says around its number."""
+
+    text: str
+    """Its template, in which only the number is left to be filled in."""
+    limit: Decimal | None
+    """Beside which the number is rounded."""
+    limit_text: str
+    """What comes after a number: the limit, in brackets."""
+    tells_window: bool
+
+
 def seen(evidence: Iterable[Evidence]) -> dict[str, str]:
     """What was measured, beside its limits: a sentence for each figure, then the coverage."""
-    figures = [_Shown(*(getattr(each, name) for name in _Shown._fields)) for each in evidence]
-    coverage = {
-        each.days: each.coverage
-        for each in evidence
-        if each.coverage is not None and INDICATORS[each.indicator].reach
-    }
+    figures: list[tuple[_Threshold, Figure | None]] = []
+    coverage: dict[Span | None, Figure] = {}
+    for each in evidence:
+        threshold = _Threshold(
+            each.indicator,
+            each.kind,
+            each.days,
+            each.at_least,
+            each.at_most,
+            each.share,
+            each.level,
+        )
+        figures.append((threshold, each.value))
+        if each.coverage is not None and INDICATORS[each.indicator].reach:
+            coverage[each.days] = each.coverage
     return {code: _seen(figures, coverage, code) for code in LANGUAGES}
 
 
@@ -51,49 +71,62 @@ def clears(levels: Iterable[Condition], ease: Fraction, quiet_days: int) -> dict
     return {code: _clears(quiet, ease, quiet_days, each) for code, each in LANGUAGES.items()}
 
 
-def _seen(figures: Iterable[_Shown], coverage: Mapping[Span | None, Figure], code: str) -> str:
+def _seen(
+    figures: Iterable[tuple[_Threshold, Figure | None]],
+    coverage: Mapping[Span | None, Figure],
+    code: str,
+) -> str:
     sentences: list[str] = []
     told: Span | None = None
-    for each in figures:
-        sentence, tells_window = _told(each, code, window=each.days != told)
+    for threshold, value in figures:
+        sentence, tells_window = _told(threshold, value, code, window=threshold.days != told)
         sentences.append(sentence)
-        told = each.days if tells_window else None
+        told = threshold.days if tells_window else None
     return " ".join([*sentences, *_coverage(coverage, code)])
 
 
-@lru_cache(maxsize=1 << 15)
-def _told(figure: _Shown, code: str, *, window: bool) -> tuple[str, bool]:
-    """A figure's sentence, and whether it tells the days. Figures come again and again."""
-    language = LANGUAGES[code]
-    template = _template(figure, language)
-    text = _figure(figure, template, language, window=window)
-    return _sentence(text), "{window}" in template
+@lru_cache(maxsize=1 << 13)
+def _told(
+    threshold: _Threshold, value: Figure | None, code: str, *, window: bool
+) -> tuple[str, bool]:
+    """A figure's sentence, and whether it tells the days. Figures come again and again.
 
-
-def _figure(figure: _Shown, template: str, language: Language, *, window: bool) -> str:
-    """`borta 21,3 % av lektionstiden de senaste 20 skoldagarna (gränsen är 20 %)`.
-
+    `Borta 21,3 % av lektionstiden de senaste 20 skoldagarna (gränsen är 20 %).`
     `window`: are the days told? Else they are those of the sentence before.
     """
-    amount = language.phrases_of(figure.indicator, figure.kind).amount
-    threshold = figure.at_least if figure.at_least is not None else figure.at_most
-    fields = _fields(figure, language, window=window)
-    if figure.value is None:
-        return _filled(f"{template}: {language.nothing[amount]}", fields)
-    value = _decimal(figure.value)
-    limit = None if threshold is None else _decimal(threshold)
-    text = _filled(template, {**fields, "n": language.value(amount, value, limit)})
-    if limit is None:
-        return text
-    shown = language.limit(amount, limit, least=figure.at_least is not None)
-    return f"{text} ({language.limit_is.format(shown)})"
+    language = LANGUAGES[code]
+    phrases = language.phrases_of(threshold.indicator, threshold.kind)
+    if value is None:
+        template = f"{phrases.name}: {language.nothing[phrases.amount]}"
+        around = _around(threshold, template, code, window=window)
+        return _sentence(around.text), around.tells_window
+    number = _decimal(value)
+    around = _around(threshold, _wording(phrases, number), code, window=window)
+    shown = language.value(phrases.amount, number, around.limit)
+    return _sentence(around.text.format(n=shown) + around.limit_text), around.tells_window
 
 
-def _template(figure: _Shown, language: Language) -> str:
-    phrases = language.phrases_of(figure.indicator, figure.kind)
-    if figure.value is None:
-        return phrases.name
-    return _wording(phrases, _decimal(figure.value))
+@lru_cache(maxsize=1 << 12)
+def _around(threshold: _Threshold, template: str, code: str, *, window: bool) -> _Around:
+    """A template filled in for a threshold: there are many more values than thresholds."""
+    language = LANGUAGES[code]
+    amount = language.phrases_of(threshold.indicator, threshold.kind).amount
+    edge = threshold.at_least if threshold.at_least is not None else threshold.at_most
+    limit = None if edge is None else _decimal(edge)
+    limit_text = ""
+    if limit is not None:
+        shown = language.limit(amount, limit, least=threshold.at_least is not None)
+        limit_text = f" ({language.limit_is.format(shown)})"
+    fields = _fields(threshold, language, window=window)
+    text = _filled(template, {**fields, "n": _LeftOpen()})
+    return _Around(text, limit, limit_text, "{window}" in template)
+
+
+class _LeftOpen:
+    """A field of a wording that stays as it is: `{n}`, `{n:lektion|lektioner}`."""
+
+    def __format__(self, forms: str) -> str:
+        return f"{{n:{forms}}}" if forms else "{n}"
 
 
 def _wording(phrases: Phrases, value: Decimal) -> str:
@@ -121,7 +154,7 @@ def _registered(coverage: Figure, days: Span | None, code: str) -> str:
 
 
 def _fields(
-    part: "_Shown | Condition", language: Language, *, window: bool = True
+    part: _Threshold | Condition, language: Language, *, window: bool = True
 ) -> dict[str, object]:
     """What a wording may name beside its number."""
     days = part.days

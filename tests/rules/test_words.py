@@ -40,7 +40,7 @@ def evidence(name: str, value: float | None, limit: float = 3, **keys: object) -
         "level": 2 if "level" in known.keys else None,
         "at_least": None if "at_most" in keys else limit,
     }
-    return Evidence.model_validate({"indicator": name, "value": value, **given, **keys})
+    return Evidence(**{"indicator": name, "value": value, **given, **keys})  # type: ignore[arg-type]
 
 
 def share(value: float | None, limit: float = 0.2, **keys: object) -> Evidence:
