@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 # durable_rules calls PyEval_CallObject, which Python 3.13 removed (see README, "Plain pip").
 export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 
-.PHONY: run test test-long smoke check format schemas patterns setup bench bench-signals lock clean
+.PHONY: run test test-long smoke check format schemas patterns setup bench bench-signals bench-telling lock clean
 
 run: setup
 	$(BIN)/narvara demo
@@ -47,6 +47,10 @@ bench: setup
 # What the rulebook finds, how soon and at what noise, on simulated schools.
 bench-signals: setup
 	$(BIN)/python -m tests.bench.cohorts
+
+# How fast a municipality's digests leave, and what 100,000 messages that wait cost.
+bench-telling: setup
+	$(BIN)/python -m tests.bench.telling
 
 setup: $(VENV)/installed
 

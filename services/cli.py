@@ -26,7 +26,10 @@ COMMANDS = {
     "explain": "services.explain:explain",
     "check": "services.workbench:check",
     "backtest": "services.workbench:backtest",
+    "routes": "services.routes:routes",
     "dead-letters": "services.notify.cli:dead_letters",
+    "staff": "services.notify.cli:staff",
+    "channels": "services.notify.cli:channels",
 }
 
 MENDABLE = (

@@ -105,6 +105,9 @@ class PupilRecord(Message):
     last_year_share: Decimal | None = Field(
         default=None, ge=0, le=1, description="Share of last year's time that was missed."
     )
+    protected: bool = Field(
+        default=False, description="Protected identity: counted of no class, group or school."
+    )
     valid_from: date
     recorded_at: AwareDatetime = Field(description="When the roster was read: the revision.")
 

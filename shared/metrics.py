@@ -65,12 +65,25 @@ MESSAGES = Counter(
     "next channel follows) or dead (given up).",
     ["channel", "outcome"],
 )
+SMS_COST = Counter(
+    "narvara_sms_cost_total",
+    "What SMS have cost, as the gateway told when it took them, in the currency of its account.",
+)
+SMS_REPORTS = Counter(
+    "narvara_sms_reports_total",
+    "Delivery reports: sent (with the carrier), delivered (on the phone), failed.",
+    ["status"],
+)
 STEPS_ROUTED = Counter(
     "narvara_steps_routed_total",
-    "Case steps by what was decided: immediate, digest, shown (told to nobody), history, shadow "
-    "(a rule in trial: told to nobody), held (counted once more when it is told), or fallback (no "
-    "reachable recipient: EHT's inbox).",
+    "Findings put into a message, by how: immediate, digest, or fallback (the audience could not "
+    "be reached: EHT stands in).",
     ["decision"],
 )
+ANSWERS = Counter("narvara_answers_total", "Answers to signals, by what was answered.", ["answer"])
 OUTBOX = Gauge("narvara_outbox_messages", "Messages that wait for sending or for a retry.")
+BRAKE = Gauge(
+    "narvara_messages_braked",
+    "1 while all messages are held, since far more than usual were to leave in an hour.",
+)
 DEAD_LETTERS = Gauge("narvara_dead_letters", "Messages given up and kept for replay.")

@@ -1,14 +1,17 @@
 """The roster: who follows which pupil, and how staff are reached.
 
-Read by ingest from `pupils.csv` and `staff.csv`, kept per school in the server for notify. Names
-and addresses stay in it; what rules may know travels as `PupilRecord`.
+Read by ingest from `pupils.csv`, `staff.csv` and `absences.csv`, kept per school in the server for
+notify. Names and addresses stay in it; what rules may know travels as `PupilRecord`.
 """
 
+from collections import defaultdict
+from collections.abc import Mapping
 from datetime import date, time
 from decimal import Decimal
-from typing import Annotated, TypeVar
+from functools import cached_property
+from typing import Annotated, Any, TypeVar
 
-from pydantic import Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from shared.events import Message, Name
 from shared.rulebook import Audience
@@ -59,11 +62,25 @@ class RosterPupil(Message):
     contact_teachers: tuple[Name, ...] = ()
     bus: str = ""
     valid_from: date
+    protected: bool = Field(default=False, repr=False)
+    """Protected identity (skyddade personuppgifter): changes nobody's message, list or figure."""
     feeder_school: str = Field(default="", repr=False)
     need: bool = Field(default=False, repr=False)
     last_year_share: Decimal | None = Field(default=None, ge=0, le=1, repr=False)
 
     model_config = Message.model_config | {"populate_by_name": True}
+
+
+class Absence(Message):
+    """Days on which an adult is away, both included, and who stands in; empty: nobody."""
+
+    school: Name
+    staff: Name
+    first: date = Field(alias="from")
+    last: date = Field(alias="until")
+    substitute: Annotated[str, StringConstraints(pattern=r"^[^\s/]*$", max_length=128)] = ""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Roster(Message):
@@ -72,13 +89,52 @@ class Roster(Message):
     school: Name
     pupils: tuple[RosterPupil, ...] = ()
     staff: tuple[StaffMember, ...] = ()
+    absences: tuple[Absence, ...] = ()
+
+    def model_copy(
+        self, *, update: Mapping[str, Any] | None = None, deep: bool = False
+    ) -> "Roster":
+        """As pydantic's, but without what was worked out of the rows that may change."""
+        copied = super().model_copy(update=update, deep=deep)
+        for worked_out in ("_by_pupil", "_by_staff"):
+            copied.__dict__.pop(worked_out, None)
+        return copied
+
+    @cached_property
+    def _by_pupil(self) -> dict[str, list[RosterPupil]]:
+        found: dict[str, list[RosterPupil]] = defaultdict(list)
+        for row in self.pupils:
+            found[row.pupil].append(row)
+        return dict(found)
+
+    @cached_property
+    def _by_staff(self) -> dict[str, list[StaffMember]]:
+        found: dict[str, list[StaffMember]] = defaultdict(list)
+        for row in self.staff:
+            found[row.staff].append(row)
+        return dict(found)
 
     def pupil(self, pupil: str, on: date) -> RosterPupil | None:
         """The newest row about a pupil that is valid on a date; None: the roster names no such."""
-        return _newest([row for row in self.pupils if row.pupil == pupil], on)
+        return _newest(self._by_pupil.get(pupil, []), on)
 
     def member(self, staff: str, on: date) -> StaffMember | None:
-        return _newest([row for row in self.staff if row.staff == staff], on)
+        return _newest(self._by_staff.get(staff, []), on)
+
+    def stands_in(self, staff: str, on: date) -> str:
+        """Who is told in an adult's place on a date: they, a substitute, or nobody (empty).
+
+        One who stands in may be away too; nobody stands in for themselves in the end.
+        """
+        asked: set[str] = set()
+        while staff and staff not in asked:
+            asked.add(staff)
+            away = [each for each in self.absences if each.staff == staff]
+            away = [each for each in away if each.first <= on <= each.last]
+            if not away:
+                return staff
+            staff = away[-1].substitute
+        return ""
 
     def with_role(self, role: str, on: date) -> tuple[StaffMember, ...]:
         """All staff who have a role on a date, in the roster's order."""

@@ -168,7 +168,10 @@ def _show(report: Report, outcomes: Counter[str] | None, *, dry_run: bool, form:
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 def roster(folder: Path) -> None:
-    """Read pupils.csv and staff.csv from FOLDER; the last good roster stays when they are wrong."""
+    """Read pupils.csv, staff.csv and, when there, absences.csv from FOLDER.
+
+    The last good roster stays when anything in them is wrong.
+    """
     read = read_roster(folder)
     pupils = asyncio.run(_roster(read))
     click.echo(f"{pupils} pupil records sent, {len(read.staff)} staff rows kept")

@@ -251,6 +251,7 @@ async def send_roster(
                 school=school,
                 pupils=tuple(row for row in roster.pupils if row.school == school),
                 staff=tuple(row for row in roster.staff if row.school == school),
+                absences=tuple(row for row in roster.absences if row.school == school),
             )
         )
     return sent

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,18 @@ from faststream.redis import RedisBroker
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
+from services.notify.answering import Answering
+from services.notify.answers import Form, NotNowError, Taken
+from services.notify.channels import close_channels
 from services.notify.channels.configured import configured_channels
-from services.notify.message import check_links, load_texts
+from services.notify.channels.sms_46elks.settings import ElksSettings
+from services.notify.delivery import Outcome
+from services.notify.message import Words, check_links, load_texts, trial_message
 from services.notify.office import Memory, Office
 from services.notify.outbox import page_key
+from services.notify.pages.answer import answer_routes
 from services.notify.pages.page import Opened, page_routes
+from services.notify.pages.report import report_routes
 from services.notify.reader import Reader
 from services.notify.routing import Routing
 from services.notify.sender import Sender
@@ -49,7 +57,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
     lease = Lease(client, LEASE, settings.lease_seconds)
     service = _Service(settings, office, client, lease, Store(client, lease))
     service.lifeline.ready = lambda: service.following
-    return service_app(service.lifeline, service.running, page_routes(service.open_page))
+    routes = [
+        *page_routes(service.open_page),
+        *answer_routes(service.give),
+        *report_routes(ElksSettings().elks_password.get_secret_value().encode()),
+    ]
+    return service_app(service.lifeline, service.running, routes)
 
 
 def _office(settings: Settings) -> Office:
@@ -58,15 +71,27 @@ def _office(settings: Settings) -> Office:
     return Office(
         routing=LastGood(settings.config_dir / "routing.yaml", Routing).newest,
         calendar=LastGood(settings.config_dir / "calendar.yaml", SchoolCalendar).newest,
-        channels=configured_channels(settings.data_dir / "messages"),
+        channels=configured_channels(settings.data_dir / "messages", time.time),
         texts=texts,
         base_url=settings.base_url,
         partitions=settings.partitions,
         retry_seconds=settings.retry_seconds,
+        apart_seconds=settings.apart_seconds,
         token=partial(secrets.token_urlsafe, 16),
         clock=time.time,
         jitter=random.random,
     )
+
+
+async def try_channel(settings: Settings, name: str, address: str, kind: Words) -> Outcome | None:
+    """Send a trial message as the service would; None: it has no such channel."""
+    texts = load_texts(Path(__file__).parent / "templates")
+    message = trial_message(texts, settings.base_url, datetime.now(UTC), kind)
+    known = configured_channels(settings.data_dir / "messages", time.time)
+    try:
+        return await known[name].send(address, message) if name in known else None
+    finally:
+        await close_channels(known.values())
 
 
 @dataclass
@@ -84,6 +109,8 @@ class _Service:
     """Something may be there to send, or the service is to stop."""
     following: bool = False
     """Holds the lease and reads every partition."""
+    answering: Answering | None = None
+    """As long as it does."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -102,8 +129,16 @@ class _Service:
         page = await self.store.page(page_key(token))
         if page is None:
             return None
-        opened = dict.fromkeys(item.signal.opened for item in page.items)
-        return Opened(page, await self.store.fates(list(opened)))
+        opened = dict.fromkeys(item.opened for item in page.items)
+        seen = dict.fromkeys(item.shows for item in page.items)
+        return Opened(
+            page, await self.store.signals(list(seen)), await self.store.fates(list(opened))
+        )
+
+    async def give(self, token: str, form: Form) -> Taken:
+        if self.answering is None:
+            raise NotNowError("another process holds the memory")
+        return await self.answering.give(token, form)
 
     async def _work(self) -> None:
         await check_layout(self.client, self.settings.partitions)
@@ -114,6 +149,7 @@ class _Service:
             renewing = asyncio.create_task(self.lifeline.guard(self._renew()))
             stack.push_async_callback(end, renewing)
             stack.callback(self._follow_no_more)
+            stack.push_async_callback(close_channels, self.office.channels.values())
             positions = await self.store.positions(self.settings.partitions)
             memory = Memory(self.store, await self.store.load(), self.news)
             reader = Reader(memory, positions, self.office)
@@ -123,10 +159,12 @@ class _Service:
             for partition, position in enumerate(positions):
                 await self._follow(broker, partition, position, reader)
             self.following = True
+            self.answering = Answering(memory, self.office)
             await self._send(memory)
 
     def _follow_no_more(self) -> None:
         self.following = False
+        self.answering = None
 
     async def _renew(self) -> None:
         while True:
@@ -143,10 +181,10 @@ class _Service:
         await follow(broker, case_steps(partition), position, handle, _ENTRIES)
 
     async def _send(self, memory: Memory) -> None:
-        sender = Sender(memory, self.office)
+        sender = Sender(memory, self.office, self.stopping.is_set)
         while not self.stopping.is_set():
             self.news.clear()
-            await sender.replay()
-            if not await sender.send_due():
+            await sender.obey()
+            if not await sender.send_due() + await sender.say():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.news.wait(), 1)

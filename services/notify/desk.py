@@ -1,183 +1,363 @@
-"""What notify knows: findings that stand, what waits for whom, what is on its way.
+"""What notify knows: findings that stand, what was answered, what is on its way.
 
 The desk is all of it in memory, and remembers which rows it changed, so that what one batch of
-entries causes can be written in one go. Rows name pupils by their ids alone, and staff too:
-addresses are looked up when a message is sent, and stand in no row.
+entries causes can be written in one go. Rows name pupils and staff by their ids alone: addresses
+are looked up when a message is sent, and stand in no row. What is to be told is in no row either:
+it is derived from what stands each time that school time moves on (`telling.py`).
+
+Rows are `msgspec` structs, kept slim: a school year's findings of a municipality are in memory
+at once. What only pages show (`Signal`, `Page`) is written and never held.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
-from pydantic import AwareDatetime, Field
+import msgspec
 
-from shared.events import (
-    CaseStep,
-    Level,
-    Message,
-    Name,
-    SchoolLive,
-    StepKind,
-    TimeReached,
-)
+from shared.events import AnswerKind, CaseStep, StepKind
 
 Send = Literal["shown", "digest", "immediate"]
-"""How a step is told: on a page only, in the recipient's next digest, or at once."""
+"""How a finding is told: on a page only, in the recipient's next digest, or at once."""
 
-Kind = Literal["digest", "immediate", "correction"]
+Kind = Literal["digest", "immediate", "correction", "protected", "storm"]
 
 Table = Literal[
-    "findings", "outbreaks", "pending", "outbox", "live", "reached",
-    "messages", "fates", "ledger", "dead-letters", "replay", "quarantine",
+    "findings", "outbreaks", "cases", "corrections", "live", "reached", "said", "volume", "brake",
+    "unreachable",
+    "outbox", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked", "dropped",
+    "quarantine",
 ]  # fmt: skip
 
-IN_MEMORY: tuple[Table, ...] = ("findings", "outbreaks", "pending", "outbox", "live", "reached")
-"""Tables that the desk holds; the others are written, and read by those who need a row."""
+Key = str
 
 
-class Recipient(Message):
+class Row(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Something that is written as it stands."""
+
+    def but(self, **changes: Any) -> "Any":
+        """The same with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+
+PROTECTED = "protected"
+"""The audience of what concerns a pupil with protected identity: one named handler."""
+
+
+IT = "/it"
+"""In place of a staff id: the IT address of the routing file. No staff id has a slash."""
+
+
+class Recipient(msgspec.Struct, frozen=True, order=True):
     """One adult at a school; without `staff` it is the inbox of the school's EHT."""
 
-    school: Name
+    school: str
     staff: str = ""
 
     def __str__(self) -> str:
         return f"{self.school}/{self.staff}"
 
 
-class Signal(Message):
-    """What staff may see of a finding, as of one step."""
+class Signal(Row, frozen=True):
+    """What staff may see of a finding, as of one step; by the step's id."""
 
-    opened: str = Field(description="The step that opened the finding: its identity.")
-    school: Name
-    pupil: Name | Literal[""]
-    unit: str = Field(default="", description="class/…, group/… or school, when not a pupil's.")
+    school: str
+    pupil: str
+    unit: str
     rule: str
-    level: Level
-    as_of: date
+    level: int
     since: date
-    good_news: bool = False
     title: dict[str, str]
-    audience: tuple[str, ...]
-    words: dict[str, str] = Field(description="What was seen, in Swedish and English.")
+    words: dict[str, str]
+    """What was seen, in Swedish and English."""
+    good_news: bool = False
 
     @property
     def about(self) -> str:
-        """Names the pupil or unit among all."""
-        return _about(self)
-
-    @property
-    def finding(self) -> str:
-        """Names the finding among those that stand: one per pupil or unit, and rule."""
-        return finding_of(self)
+        return about(self.school, self.pupil, self.unit)
 
 
-class Telling(Message):
+class Telling(Row, frozen=True):
     """How a recipient was told of a finding."""
 
-    send: Send
+    level: int
+    """The highest they were told of that has not been corrected."""
+    on: date
+    audience: str
     channels: tuple[str, ...]
-    level: int = Field(description="The highest they were told of that has not been corrected.")
+    at_once: bool = False
+    in_doubt: bool = False
+    """A try began whose outcome is not known."""
 
 
-class Held(Message):
-    """Telling that waits."""
+class Finding(Row, frozen=True):
+    """A finding that stands. Its key is `finding_key`."""
 
-    steps: tuple[str, ...] = Field(description="Opened or raised it, and are not told.")
-    reason: str
-
-
-class Finding(Message):
-    """A finding that stands."""
-
-    signal: Signal
-    steps: tuple[str, ...] = Field(description="The steps that opened and raised it.")
-    risen: date = Field(description="As of this day it opened or was last raised.")
-    waiting: bool = Field(default=False, description="From history, and not yet in a start list.")
-    shadow: bool = Field(default=False, description="Its rule is being tried: told to nobody.")
-    held_until: date | None = Field(default=None, description="Not told before this day.")
-    held: Held | None = Field(default=None, description="What of it waits to be told, and why.")
-    told: dict[str, Telling] = Field(default_factory=dict, description="Recipients told of it.")
-
-
-class Outbreak(Message):
-    """A class's finding that stands; while it does, telling of some rules waits for its pupils."""
-
-    school: Name
+    school: str
+    pupil: str
+    """Empty: a unit's."""
     unit: str
     rule: str
-    damps: tuple[str, ...] = Field(description="Rules whose telling waits.")
-    since: date = Field(description="What opened or rose as of an earlier day doesn't wait.")
-
-
-class Item(Message):
-    """A finding, or its correction, that a recipient is to be told of."""
-
-    recipient: Recipient
-    signal: Signal
+    level: int
+    since: date
+    opened: str
+    """The step that opened it: its identity."""
     steps: tuple[str, ...]
-    correction: bool = False
-    after: AwareDatetime = Field(description="School time at which it came.")
-    channels: tuple[str, ...]
-    reason: str
+    """The steps that opened and raised it."""
+    shows: str
+    """The newest step: what is seen of the finding as of it."""
+    as_of: date
+    """The day as of which it opened or was last raised."""
+    came: datetime
+    """The school time at which that was known."""
+    first: datetime
+    """The same of when it opened, or came out of trial or history: from then on it is owed."""
+    audience: tuple[str, ...]
+    earlier: tuple[tuple[str, int], ...] = ()
+    """Audiences of levels that it rose from, with these: told once, as of then, and of no raise."""
+    good_news: bool = False
+    shadow: bool = False
+    """Its rule is being tried: told to nobody."""
+    history: bool = False
+    """From history, and told to nobody yet: part of the start list."""
+    held_until: date | None = None
+    """Not told before this day."""
+    told: dict[str, Telling] = {}
+    """By recipient."""
+    on_way: dict[str, str] = {}
+    """The message that is to tell a recipient."""
 
     @property
-    def key(self) -> str:
-        kind = "correction" if self.correction else "signal"
-        return f"{self.recipient} {self.signal.finding} {kind}"
+    def key(self) -> Key:
+        return finding_key(self.school, self.pupil, self.unit, self.rule)
+
+    @property
+    def about(self) -> str:
+        return about(self.school, self.pupil, self.unit)
 
 
-class Outgoing(Message):
+class Outbreak(Row, frozen=True):
+    """A class's finding that stands; while it does, telling of some rules waits for its pupils."""
+
+    school: str
+    unit: str
+    rule: str
+    damps: tuple[str, ...]
+    """Rules whose telling waits."""
+    since: date
+    """What opened or rose as of an earlier day doesn't wait."""
+
+
+class Answer(Row, frozen=True):
+    """What a member of staff answered."""
+
+    answer: AnswerKind
+    by: str
+    at: datetime
+    """School time."""
+    until: date | None = None
+    note: str = ""
+    """The id of a note."""
+
+
+class Case(Row, frozen=True):
+    """What was answered of a pupil, as long as something stands of them. By `school/pupil`."""
+
+    school: str
+    pupil: str
+    answers: tuple[Answer, ...] = ()
+    again_on: date | None = None
+    """What still stands on that day is told again."""
+    known_until: date | None = None
+    """Levels 1 and 2 wait until then: their cause is known."""
+    lifted: bool = False
+    """EHT is told too."""
+    taken: bool = False
+    """EHT has taken the case: contact teachers are told no more."""
+    wrong: date | None = None
+    """When it was said to be wrongly registered: the school's admin is told too."""
+
+    @property
+    def also(self) -> tuple[str, ...]:
+        """Audiences that are told by what was answered, whatever the rulebook says."""
+        eht = ("eht",) if self.lifted or self.taken else ()
+        return (*eht, *(("admin",) if self.wrong else ()))
+
+    @property
+    def answered_at(self) -> datetime | None:
+        return self.answers[-1].at if self.answers else None
+
+
+class Note(Row, frozen=True):
+    """What was written with an answer. It stays here: events carry its id alone."""
+
+    school: str
+    pupil: str
+    by: str
+    at: datetime
+    text: str
+    for_eht: bool = False
+    """For EHT's eyes only."""
+
+
+class Correction(Row, frozen=True):
+    """What one who was told is to be told: that it no longer holds."""
+
+    recipient: Recipient
+    finding: Key
+    about: str
+    opened: str
+    step: str
+    """That took it back."""
+    shows: str
+    level: int
+    since: date
+    came: datetime
+    channels: tuple[str, ...]
+    good_news: bool = False
+    at_once: bool = False
+    protected: bool = False
+    on_way: str = ""
+    """The message that is to tell it, or one in doubt that it is to follow."""
+
+    @property
+    def key(self) -> Key:
+        return f"{self.recipient} {self.opened}"
+
+
+class Live(Row, frozen=True):
+    """A school that has gone live."""
+
+    first: datetime
+    released: datetime | None = None
+    """From then on its start list may be told; None: it is held."""
+
+
+class Item(Row, frozen=True):
+    """One finding, or one correction, that a message tells of."""
+
+    finding: Key
+    about: str
+    """The pupil or unit."""
+    opened: str
+    steps: tuple[str, ...]
+    """Those that it tells of, for the ledger."""
+    shows: str
+    level: int
+    since: date
+    reason: str
+    """Why this recipient is told, and why now."""
+    audience: str = ""
+    good_news: bool = False
+    correction: bool = False
+    again: bool = False
+    """It was told before, was answered, and still stands."""
+    handed_over: bool = False
+    """Another contact teacher was told of it before."""
+    beyond_cap: bool = False
+    before: Telling | None = None
+    """What the recipient had been told when the present try began."""
+
+    @property
+    def protected(self) -> bool:
+        """Is it told in a message of its own, which says the same whatever it is about?"""
+        return self.audience == PROTECTED
+
+    @property
+    def counts_for_cap(self) -> bool:
+        """Is it one more thing for a contact teacher to look into?"""
+        return not self.good_news and not self.correction
+
+
+class Outgoing(Row, frozen=True):
     """A message in the outbox."""
 
     id: str
     kind: Kind
     recipient: Recipient
-    channels: tuple[str, ...] = Field(description="Tried in order.")
+    channels: tuple[str, ...]
+    """Tried in order."""
     items: tuple[Item, ...]
-    token: str = Field(repr=False, description="Opens its page: 128 bits, known to nobody else.")
-    made: AwareDatetime = Field(description="School time.")
-    due: float = Field(default=0, description="Machine time of the next try, in Unix seconds.")
-    attempts: int = Field(default=0, description="Tries on the present channel.")
-    in_doubt: bool = Field(default=False, description="A try began whose outcome is not known.")
-    failed: dict[str, str] = Field(default_factory=dict, description="Channels given up, and why.")
-    at_slot: bool = Field(default=False, description="Made at a slot that all have passed.")
+    token: str
+    """Opens its page: 128 bits, known to nobody else."""
+    made: datetime
+    """School time."""
+    break_quiet: bool = False
+    held: int = 0
+    """A warning's: how many messages the brake holds."""
+    due: float = 0
+    """Machine time of the next try, in Unix seconds."""
+    attempts: int = 0
+    """Tries on the present channel."""
+    tried_by: str = ""
+    """The channel of the last try."""
+    tried_at: float = 0
+    """Machine time at which it began, in Unix seconds."""
+    in_doubt: bool = False
+    """A try began whose outcome is not known: what it told stands as it was."""
+    failed: dict[str, str] = {}
+    """Channels given up, and why."""
 
 
-class Page(Message):
-    """What the link in a message opens."""
+class Shown(Row, frozen=True):
+    """One finding on a page: as of which step, and what became of it since is its fate."""
+
+    shows: str
+    opened: str
+    correction: bool = False
+    again: bool = False
+    handed_over: bool = False
+    beyond_cap: bool = False
+
+
+class Page(Row, frozen=True):
+    """What the link in a message opens; by the digest of its token."""
 
     kind: Kind
-    made: AwareDatetime
-    items: tuple[Item, ...]
+    recipient: Recipient
+    made: datetime
+    items: tuple[Shown, ...]
 
 
-class Fate(Message):
-    """What has last become of a finding after it opened."""
+class Fate(Row, frozen=True):
+    """What has last become of a finding after it opened; by the step that opened it."""
 
     kind: StepKind
-    level: int = Field(description="The level it has since; 0: it stands no more.")
+    level: int
+    """The level it has since; 0: it stands no more."""
     as_of: date
 
 
-class Delivery(Message):
+class Delivery(Row, frozen=True):
     """A line of the delivery ledger: a step told to a recipient by a channel."""
 
-    message: str = Field(description="The outbox id.")
+    message: str
+    """The outbox id."""
     kind: Kind
-    at: AwareDatetime = Field(description="School time.")
+    at: datetime
+    """School time."""
 
 
-class DeadLetter(Message):
+class DeadLetter(Row, frozen=True):
     """A message given up, kept for replay."""
 
     outgoing: Outgoing
     reason: str
-    at: AwareDatetime = Field(description="School time.")
+    at: datetime
+    """School time."""
+    dropped: str = ""
+    """Why it is not to be sent after all: its recipient knows, or need not."""
 
 
-class Refused(Message):
+class Asked(Row, frozen=True):
+    """What someone wants done with a dead letter (by its message), the brake, or an address."""
+
+    what: Literal["replay", "drop", "release", "dead", "alive"]
+    why: str = ""
+
+
+class Refused(Row, frozen=True):
     """A stream entry that could not be read."""
 
     where: str
@@ -186,24 +366,97 @@ class Refused(Message):
     raw: str
 
 
-Changes = Mapping[tuple[Table, str], Message | None]
+class Unreachable(Row, frozen=True):
+    """An address at which nobody is; by its digest."""
+
+    since: date
+    why: str
+
+
+class Volume(Row, frozen=True):
+    """Messages made in the hours of a day, by the local hour as two digits; by date."""
+
+    hours: dict[str, int]
+
+
+class Brake(Row, frozen=True):
+    """All messages are held, since far more than usual were to leave in an hour."""
+
+    at: datetime
+    """School time."""
+    since: datetime | None
+    """Digests whose slots have passed since then are made up for at the release."""
+    held: int
+    """Messages that were to leave."""
+    released: bool = False
+
+
+class Said(Row, frozen=True):
+    """A fact that rules is to hear of: a telling or an answer. Written on the pupil's partition."""
+
+    school: str
+    pupil: str
+    fact: str
+    """As JSON."""
+
+
+class Reached(Row, frozen=True):
+    """The school time that a partition has reached."""
+
+    at: datetime
+
+
+IN_MEMORY: dict[Table, type[Row]] = {
+    "findings": Finding,
+    "outbreaks": Outbreak,
+    "cases": Case,
+    "corrections": Correction,
+    "live": Live,
+    "reached": Reached,
+    "said": Said,
+    "volume": Volume,
+    "brake": Brake,
+    "unreachable": Unreachable,
+}
+"""Tables that the desk holds; the others are written, and read by those who need a row."""
+
+Changes = Mapping[tuple[Table, Key], Row | None]
 """Rows to write, by table and key; None: the row is gone."""
+
+
+class Looked(NamedTuple):
+    """By which date and files findings were looked at."""
+
+    on: date
+    routing: object
+    calendar: object
+    rosters: Mapping[str, object]
 
 
 @dataclass
 class Desk:
     """Everything that is held in memory, and what changed since it was last written."""
 
-    findings: dict[str, Finding] = field(default_factory=dict)
-    outbreaks: dict[str, Outbreak] = field(default_factory=dict)
+    findings: dict[Key, Finding] = field(default_factory=dict)
+    outbreaks: dict[Key, Outbreak] = field(default_factory=dict)
     """By the key of the class's finding."""
-    pending: dict[str, Item] = field(default_factory=dict)
-    outbox: dict[str, Outgoing] = field(default_factory=dict)
-    live: dict[str, SchoolLive] = field(default_factory=dict)
-    reached: dict[str, TimeReached] = field(default_factory=dict)
+    cases: dict[Key, Case] = field(default_factory=dict)
+    corrections: dict[Key, Correction] = field(default_factory=dict)
+    live: dict[Key, Live] = field(default_factory=dict)
+    """By school."""
+    reached: dict[Key, Reached] = field(default_factory=dict)
+    """By partition."""
+    said: dict[Key, Said] = field(default_factory=dict)
+    volume: dict[Key, Volume] = field(default_factory=dict)
+    brake: dict[Key, Brake] = field(default_factory=dict)
+    unreachable: dict[Key, Unreachable] = field(default_factory=dict)
+    unsettled: set[Key] = field(default_factory=set)
+    """Findings that are to be looked at when school time moves on."""
+    looked_by: Looked | None = None
+    """What all others were last looked at by."""
     routed: list[str] = field(default_factory=list)
     """Decisions taken since last asked, for the metrics."""
-    _changes: dict[tuple[Table, str], Message | None] = field(default_factory=dict)
+    _changes: dict[tuple[Table, Key], Row | None] = field(default_factory=dict)
 
     def reached_by_all(self, partitions: int) -> datetime | None:
         """The school time that every partition has reached; None before each has reached any."""
@@ -211,15 +464,21 @@ class Desk:
             return None
         return min(each.at for each in self.reached.values())
 
-    def put(self, table: Table, key: str, row: Message) -> None:
+    def put(self, table: Table, key: Key, row: Row) -> None:
         if table in IN_MEMORY:
             getattr(self, table)[key] = row
+        if table == "findings":
+            self.unsettled.add(key)
         self._changes[table, key] = row
 
-    def drop(self, table: Table, key: str) -> None:
+    def drop(self, table: Table, key: Key) -> None:
         if table in IN_MEMORY:
             getattr(self, table).pop(key, None)
         self._changes[table, key] = None
+
+    def look_at_again(self, who: Key) -> None:
+        """Look at all that stands of a pupil or unit when school time moves on."""
+        self.unsettled.update(key for key, each in self.findings.items() if each.about == who)
 
     def take_changes(self) -> Changes:
         changes, self._changes = self._changes, {}
@@ -230,29 +489,32 @@ class Desk:
         return routed
 
 
-def signal_of(step: CaseStep, opened: str, level: int) -> Signal:
+def about(school: str, pupil: str, unit: str) -> str:
+    """Names a pupil or unit among all."""
+    # No pupil's id is empty or has a slash, so a unit is never taken for a pupil.
+    return f"{school}/{pupil}" if pupil else f"{school}//{unit}"
+
+
+def finding_key(school: str, pupil: str, unit: str, rule: str) -> Key:
+    """Names a finding among those that stand: one per pupil or unit, and rule."""
+    return f"{about(school, pupil, unit)} {rule}"
+
+
+def key_of(step: CaseStep) -> Key:
+    """The key of the finding that a step changes."""
+    return finding_key(step.school, step.pupil, step.unit, step.rule)
+
+
+def signal_of(step: CaseStep, level: int) -> Signal:
     """What may be seen of a finding after `step`."""
     return Signal(
-        opened=opened,
-        school=step.school,
-        pupil=step.pupil,
-        unit=step.unit,
-        rule=step.rule,
-        level=level,
-        as_of=step.as_of,
-        since=step.since,
-        good_news=step.good_news,
-        title=step.title,
-        audience=step.audience,
-        words=step.words,
+        step.school,
+        step.pupil,
+        step.unit,
+        step.rule,
+        level,
+        step.since,
+        dict(step.title),
+        dict(step.words),
+        step.good_news,
     )
-
-
-def finding_of(step: CaseStep | Signal) -> str:
-    """The key of the finding that a step changes."""
-    return f"{_about(step)} {step.rule}"
-
-
-def _about(step: CaseStep | Signal) -> str:
-    # No pupil's id is empty or has a slash, so a unit is never taken for a pupil.
-    return f"{step.school}/{step.pupil}" if step.pupil else f"{step.school}//{step.unit}"

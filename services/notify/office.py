@@ -1,7 +1,7 @@
 """What reading and sending share: the memory under one lock, and what the work is done with."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -9,9 +9,12 @@ from services.notify.channels import Channel
 from services.notify.desk import Desk
 from services.notify.message import Texts
 from services.notify.routing import Routing
+from services.notify.stages.route import without
 from services.notify.store import Store
+from services.notify.telling import World
 from shared import metrics
 from shared.calendar import SchoolCalendar
+from shared.roster import Roster
 
 
 class MemorySpoiltError(RuntimeError):
@@ -29,6 +32,8 @@ class Office:
     base_url: str
     partitions: int
     retry_seconds: float
+    apart_seconds: float
+    """Between two messages to an address, where the gateway is asked what it has sent."""
     token: Callable[[], str]
     clock: Callable[[], float]
     """Unix seconds by the machine; for the pauses between tries and nothing else."""
@@ -49,6 +54,7 @@ class Memory:
         self._desk = desk
         self._lock = asyncio.Lock()
         self._sound = True
+        self._seen: dict[str, tuple[Roster, frozenset[str], Roster]] = {}
 
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Desk]:
@@ -62,10 +68,26 @@ class Memory:
                 self._sound = False
                 raise
 
+    async def world(self, schools: Collection[str], office: Office) -> World:
+        """What decisions are taken by, as the files and rosters are now."""
+        rosters = self._reachable(await self.store.rosters(schools))
+        return World(office.routing(), office.calendar(), rosters, office.partitions, office.token)
+
+    def _reachable(self, rosters: Mapping[str, Roster]) -> dict[str, Roster]:
+        """The rosters without addresses at which nobody is; as long as they are equal, the same."""
+        gone = frozenset(self._desk.unreachable)
+        for school, roster in rosters.items():
+            known = self._seen.get(school)
+            if known is None or known[0] is not roster or known[1] != gone:
+                self._seen[school] = (roster, gone, without(roster, gone) if gone else roster)
+        return {school: self._seen[school][2] for school in rosters}
+
     async def write(self, position: tuple[int, str] | None = None) -> None:
         """Write what has changed, and how far a partition is read; call it with the desk alone."""
         await self.store.write(self._desk.take_changes(), position)
         for decision in self._desk.take_routed():
             metrics.STEPS_ROUTED.labels(decision).inc()
-        metrics.OUTBOX.set(len(self._desk.outbox))
-        metrics.DEAD_LETTERS.set(await self.store.count_dead_letters())
+        outbox, dead = await self.store.counts()
+        metrics.BRAKE.set(len(self._desk.brake))
+        metrics.OUTBOX.set(outbox)
+        metrics.DEAD_LETTERS.set(dead)

@@ -1,7 +1,8 @@
-"""What entering the outbox, and each outcome of a try, changes on the desk."""
+"""The last stage, record: what each outcome of a try changes on the desk."""
 
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
+from typing import NamedTuple
 
 from services.notify.desk import (
     DeadLetter,
@@ -11,9 +12,15 @@ from services.notify.desk import (
     Item,
     Outgoing,
     Page,
-    Send,
+    Said,
+    Shown,
     Telling,
 )
+from services.notify.telling import free_corrections, let_go
+from shared.events import CaseTold
+
+INBOX = "inbox"
+"""Told in place of a staff id, when it was the inbox of the school's EHT that was told."""
 
 
 def page_key(token: str) -> str:
@@ -21,67 +28,189 @@ def page_key(token: str) -> str:
     return sha256(token.encode()).hexdigest()
 
 
-def post(desk: Desk, message: Outgoing) -> None:
-    """Put a message in the outbox, with the page that its link opens."""
-    desk.put("outbox", message.id, message)
-    page = Page(kind=message.kind, made=message.made, items=message.items)
-    desk.put("messages", page_key(message.token), page)
-
-
-def gathered(desk: Desk, message: Outgoing, partitions: int) -> bool:
-    """May it go? What is told at once waits until every partition is past its time.
-
-    A close reaches the partitions one after the other; sent at the first, a recipient would get
-    a message for each of them instead of one.
-    """
-    reached = desk.reached_by_all(partitions)
-    return message.at_slot or (reached is not None and reached > message.made)
-
-
-def told_by(message: Outgoing, item: Item) -> Telling:
-    """What the recipient of `message` has been told by one of its items, and how."""
-    send: Send = "immediate" if message.kind == "immediate" else "digest"
-    return Telling(send=send, channels=message.channels, level=item.signal.level)
-
-
 def school_time(desk: Desk, message: Outgoing) -> datetime:
     """The newest school time, never before the message was made."""
     return max((message.made, *(each.at for each in desk.reached.values())))
 
 
-def record(desk: Desk, message: Outgoing, channel: str) -> None:
-    """Sent: out of the outbox, into the ledger; each finding knows who was told of it."""
+class Began(NamedTuple):
+    """A try begins: by which channel, at which machine time, and when the next one would."""
+
+    channel: str
+    at: float
+    due: float
+
+
+def newest_time(desk: Desk) -> datetime | None:
+    """The newest school time that any partition has reached."""
+    return max((each.at for each in desk.reached.values()), default=None)
+
+
+def begin(desk: Desk, message: Outgoing, on: date, began: Began) -> Outgoing:
+    """A try begins: from here on the recipient may have been told.
+
+    What a crash leaves behind is therefore a message in doubt, which is sent as it was.
+    """
+    items = message.items
+    if not message.in_doubt:
+        items = tuple(item.but(before=_told(desk, message, item)) for item in items)
+        for item in items:
+            _tell(desk, message, item, on, in_doubt=True)
+        page = Page(message.kind, message.recipient, message.made, tuple(map(_shown, items)))
+        desk.put("messages", page_key(message.token), page)
+    tried: Outgoing = message.but(
+        items=items,
+        attempts=message.attempts + 1,
+        tried_by=began.channel,
+        tried_at=began.at,
+        in_doubt=True,
+        due=began.due,
+    )
+    desk.put("outbox", message.id, tried)
+    return tried
+
+
+def record(desk: Desk, message: Outgoing, channel: str, on: date) -> None:
+    """Sent: out of the outbox, into the ledger; findings and rules know who was told of them."""
     desk.drop("outbox", message.id)
-    line = Delivery(message=message.id, kind=message.kind, at=school_time(desk, message))
+    line = Delivery(message.id, message.kind, school_time(desk, message))
     for item in message.items:
         for step in item.steps:
             desk.put("ledger", f"{step} {message.recipient} {channel}", line)
+        if item.correction:
+            _drop_correction(desk, message, item)
+        else:
+            _is_out(desk, message, item, on)
+            _say_told(desk, message, item, on)
+    let_go(desk, message)
+
+
+def not_sent(desk: Desk, message: Outgoing) -> None:
+    """It is known that nobody was told by the tries so far: as it was before them."""
+    recipient, items = (
+        str(message.recipient),
+        [each for each in message.items if not each.correction],
+    )
+    for item in items:
         finding = _standing(desk, item)
-        if finding and not item.correction:
-            told = {**finding.told, str(message.recipient): told_by(message, item)}
-            desk.put("findings", item.signal.finding, finding.model_copy(update={"told": told}))
+        level = finding.level if finding else 0
+        if finding is not None:
+            told = {who: each for who, each in finding.told.items() if who != recipient}
+            if item.before is not None:
+                told[recipient] = item.before.but(level=min(item.before.level, level))
+            desk.put("findings", item.finding, finding.but(told=told))
+        key = f"{recipient} {item.opened}"
+        if key in desk.corrections and (item.before is None or item.before.level <= level):
+            desk.drop("corrections", key)
+    free_corrections(desk, message, items)
+
+
+def withdraw(desk: Desk, message: Outgoing) -> None:
+    """Nothing of it is to be told any more."""
+    desk.drop("outbox", message.id)
+    let_go(desk, message)
 
 
 def bury(desk: Desk, message: Outgoing) -> None:
     """Given up: out of the outbox, kept as a dead letter with the reason."""
-    letter = DeadLetter(outgoing=message, reason=_why_dead(message), at=school_time(desk, message))
+    letter = DeadLetter(message, _why_dead(message), school_time(desk, message))
     desk.drop("outbox", message.id)
     desk.put("dead-letters", message.id, letter)
+    free_corrections(desk, message, [item for item in message.items if not item.correction])
 
 
 def revive(desk: Desk, letter: DeadLetter) -> None:
-    """Back in the outbox, as on its first day, with those of its signals that still stand."""
+    """Back in the outbox, as on its first day; what of it still stands is seen before its try."""
     message = letter.outgoing
     desk.drop("dead-letters", message.id)
-    items = tuple(item for item in message.items if item.correction or _standing(desk, item))
-    if items:
-        fresh = {"items": items, "attempts": 0, "failed": {}, "due": 0.0}
-        post(desk, message.model_copy(update=fresh))
+    desk.put("outbox", message.id, message.but(attempts=0, failed={}, due=0.0))
+
+
+def lay_aside(desk: Desk, letter: DeadLetter, why: str, on: date) -> None:
+    """Not to be sent after all: its recipient counts as told, and the reason is kept.
+
+    Rules hears nothing of it: no deadline runs from what nobody has sent.
+    """
+    message, recipient = letter.outgoing, str(letter.outgoing.recipient)
+    desk.drop("dead-letters", message.id)
+    desk.put("dropped", message.id, letter.but(dropped=why))
+    for item in message.items:
+        finding = _standing(desk, item)
+        if item.correction:
+            _drop_correction(desk, message, item)
+        elif finding is not None and finding.on_way.get(recipient) == message.id:
+            _tell(desk, message, item, on, in_doubt=False)
+    let_go(desk, message)
+
+
+def _told(desk: Desk, message: Outgoing, item: Item) -> Telling | None:
+    finding = _standing(desk, item)
+    return finding.told.get(str(message.recipient)) if finding else None
+
+
+def _tell(desk: Desk, message: Outgoing, item: Item, on: date, *, in_doubt: bool) -> None:
+    finding = _standing(desk, item)
+    if finding is None or item.correction:
+        return
+    level = min(item.level, finding.level)
+    telling = Telling(
+        level,
+        on,
+        item.audience,
+        message.channels,
+        message.kind == "immediate",
+        in_doubt,
+    )
+    told = {**finding.told, str(message.recipient): telling}
+    on_way = finding.on_way
+    if in_doubt:
+        on_way = {**on_way, str(message.recipient): message.id}
+    desk.put("findings", item.finding, finding.but(told=told, on_way=on_way))
+
+
+def _is_out(desk: Desk, message: Outgoing, item: Item, on: date) -> None:
+    """Not in doubt any more. What fell since the try began has lowered what was told."""
+    finding, recipient = _standing(desk, item), str(message.recipient)
+    telling = finding.told.get(recipient) if finding else None
+    if finding is None or telling is None:
+        return
+    if finding.on_way.get(recipient, message.id) == message.id:
+        told = {**finding.told, recipient: telling.but(on=on, in_doubt=False)}
+        desk.put("findings", item.finding, finding.but(told=told))
+
+
+def _say_told(desk: Desk, message: Outgoing, item: Item, on: date) -> None:
+    """Rules counts deadlines from here. Good news waits for no answer, and a unit has no case."""
+    school, _, pupil = item.about.partition("/")
+    if item.good_news or pupil.startswith("/"):
+        return
+    fact = CaseTold(
+        school=school, pupil=pupil, recipient=message.recipient.staff or INBOX, on=on
+    ).model_dump_json()
+    desk.put("said", f"told {message.recipient} {item.about} {on}", Said(school, pupil, fact))
+
+
+def _drop_correction(desk: Desk, message: Outgoing, item: Item) -> None:
+    key = f"{message.recipient} {item.opened}"
+    correction = desk.corrections.get(key)
+    if correction is not None and correction.step in item.steps:
+        desk.drop("corrections", key)
 
 
 def _standing(desk: Desk, item: Item) -> Finding | None:
-    finding = desk.findings.get(item.signal.finding)
-    return finding if finding and finding.signal.opened == item.signal.opened else None
+    finding = desk.findings.get(item.finding)
+    return finding if finding and finding.opened == item.opened else None
+
+
+def _shown(item: Item) -> Shown:
+    return Shown(
+        item.shows,
+        item.opened,
+        item.correction,
+        item.again,
+        item.handed_over,
+        item.beyond_cap,
+    )
 
 
 def _why_dead(message: Outgoing) -> str:

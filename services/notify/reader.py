@@ -1,13 +1,14 @@
 """Reading: case steps folded into the desk, and all they cause written in one go."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 from pydantic import ValidationError
 
 from services.notify.desk import Desk, Refused
 from services.notify.office import Memory, Office
-from services.notify.telling import Around, advance, schools_involved
+from services.notify.standing import fold
+from services.notify.telling import schools_involved, tell
 from shared import metrics
 from shared.broker import Entry
 from shared.events import CASE_MESSAGE, CaseMessage
@@ -31,18 +32,20 @@ class Reader:
             if not fresh:
                 return
             read = [_read(desk, partition, entry) for entry in fresh]
-            messages = [message for message in read if message is not None]
-            around = await self._around(schools_involved(desk, messages))
-            for message in messages:
-                advance(desk, partition, message, around)
+            for message in (each for each in read if each is not None):
+                await self._fold(desk, partition, message)
             await self._memory.write((partition, fresh[-1].id))
             self._positions[partition] = fresh[-1].id
         self._memory.news.set()
 
-    async def _around(self, schools: Collection[str]) -> Around:
+    async def _fold(self, desk: Desk, partition: int, message: CaseMessage) -> None:
         office = self._office
-        rosters = await self._memory.store.rosters(schools)
-        return Around(office.routing(), office.calendar(), rosters, office.partitions, office.token)
+        before = desk.reached_by_all(office.partitions)
+        fold(desk, partition, message, office.calendar())
+        reached = desk.reached_by_all(office.partitions)
+        if reached is not None and reached != before:
+            world = await self._memory.world(schools_involved(desk), office)
+            tell(desk, world, before, reached)
 
 
 def _read(desk: Desk, partition: int, entry: Entry) -> CaseMessage | None:
@@ -53,7 +56,7 @@ def _read(desk: Desk, partition: int, entry: Entry) -> CaseMessage | None:
         reason = "; ".join(sorted({each["type"] for each in error.errors()}))
     where = case_steps(partition)
     raw = body.decode(errors="backslashreplace")
-    refused = Refused(where=where, entry=entry.id, reason=reason, raw=raw)
+    refused = Refused(where, entry.id, reason, raw)
     desk.put("quarantine", sha256(body).hexdigest()[:32], refused)
     metrics.QUARANTINED.labels("stream").inc()
     note("entry quarantined", where=where, entry=entry.id, reason=reason)

@@ -1,25 +1,49 @@
 """Sending: messages taken from the outbox, tried, and put where their outcome belongs.
 
 A message is marked as tried before its try: a crash in between repeats it once more, under the
-same Message-ID, and a correction that comes meanwhile knows that the words may be out. While a
-gateway is spoken to the memory is free, so that a slow one holds up no reading.
+same Message-ID, and a correction that comes meanwhile knows that the words may be out. Some
+messages are tried at a time, with one write before and one after them all: so many at most are
+repeated after a crash. While a gateway is spoken to the memory is free, so that a slow one holds
+up no reading.
 """
 
 import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 
 from services.notify import delivery
-from services.notify.delivery import Dead, NextChannel, Outcome, Retry, Sent
-from services.notify.desk import Desk, Outgoing
-from services.notify.message import NotOneSegmentError, link, one_segment
+from services.notify.breaker import Breaker
+from services.notify.channels import Remembering
+from services.notify.delivery import SENT, Dead, NextChannel, Outcome, Retry, Sent
+from services.notify.desk import Desk, Outgoing, Unreachable
+from services.notify.message import link
 from services.notify.office import Memory, Office
-from services.notify.outbox import bury, gathered, page_key, record, revive, school_time
-from services.notify.routing import ways
+from services.notify.outbox import (
+    Began,
+    begin,
+    bury,
+    lay_aside,
+    newest_time,
+    not_sent,
+    page_key,
+    record,
+    revive,
+    school_time,
+    withdraw,
+)
+from services.notify.stages.mute import why_quiet
+from services.notify.stages.route import address_key, ways
+from services.notify.telling import World, as_it_stands, let_go
 from shared import metrics
 from shared.telemetry import note
 
-AT_ONCE = 8
+AT_ONCE = 32
 """Messages on their way at the same time."""
+
+_MOST = 2_000
+"""Messages begun before whatever else there is to do is done too."""
 
 Way = tuple[str, str]
 """A channel and an address."""
@@ -27,137 +51,244 @@ Way = tuple[str, str]
 
 @dataclass(frozen=True)
 class _Try:
-    before: Outgoing
+    message: Outgoing
+    """As it is marked in the outbox: this try is counted."""
     channel: str
     address: str
     others: tuple[str, ...]
-
-    @property
-    def attempts(self) -> int:
-        return self.before.attempts + 1
+    before: Outgoing
+    """As it was before the try."""
 
 
 class Sender:
     """Sends what is due, for as long as its process holds the lease."""
 
-    def __init__(self, memory: Memory, office: Office) -> None:
+    def __init__(
+        self, memory: Memory, office: Office, stopping: Callable[[], bool] = lambda: False
+    ) -> None:
+        """`stopping`: begin nothing more, and see what has begun to its end."""
         self._memory = memory
         self._office = office
+        self._stopping = stopping
+        self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
+        self._last: dict[Way, float] = {}
+        """When an address was last written to, where that must be told apart afterwards."""
 
     async def send_due(self) -> int:
-        """Try messages whose time has come, urgent ones first; returns how many."""
-        due = await self._memory.store.due(self._office.clock())
-        async with self._memory.alone() as desk:
-            waiting = [desk.outbox[each] for each in due if each in desk.outbox]
-            partitions = self._office.partitions
-            waiting = [each for each in waiting if gathered(desk, each, partitions)]
-        waiting.sort(key=lambda message: message.kind != "immediate")
-        async with asyncio.TaskGroup() as group:
-            for message in waiting[:AT_ONCE]:
-                group.create_task(self._deliver(message.id))
-        return len(waiting[:AT_ONCE])
+        """Try messages whose time has come, urgent ones first; returns how many.
 
-    async def replay(self) -> None:
-        """Put the dead letters that someone asked for back in the outbox, as far as they stand."""
+        Some are on their way at any time. What has ended is settled at once, in one write with
+        what has ended beside it: until then a crash would repeat it.
+        """
+        running: dict[asyncio.Task[Outcome], _Try] = {}
+        begun = 0
+        try:
+            while True:
+                free = 0 if self._stopping() or begun >= _MOST else AT_ONCE - len(running)
+                on_way = {each.message.id for each in running.values()}
+                messages = await self._due(free, on_way)
+                begun += len(messages)
+                for trying in await self._begin(messages) if messages else ():
+                    running[asyncio.create_task(self._try(trying))] = trying
+                if not running:
+                    if messages:
+                        continue
+                    return begun
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                await self._settle([(running.pop(each), each.result()) for each in done])
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _due(self, most: int, on_way: Collection[str]) -> list[Outgoing]:
+        """Messages to begin; in quiet hours corrections, and what may break them, alone."""
+        if most <= 0:
+            return []
+        office, store = self._office, self._memory.store
+        async with self._memory.alone() as desk:
+            at = newest_time(desk)
+        quiet = bool(at and why_quiet(at, office.routing().quiet_hours, office.calendar()))
+        ids = await store.due(office.clock(), most + len(on_way), quiet=quiet)
+        return await store.outgoing([each for each in ids if each not in on_way][:most])
+
+    async def say(self) -> int:
+        """Tell rules what it is to hear; returns how many facts. What comes twice is one."""
+        async with self._memory.alone() as desk:
+            said = dict(desk.said)
+        if said:
+            await self._memory.store.say(said.values(), self._office.partitions)
+            async with self._memory.alone() as desk:
+                for key in said:
+                    desk.drop("said", key)
+                await self._memory.write()
+        return len(said)
+
+    async def obey(self) -> None:
+        """Do what someone asked to be done: send dead letters after all, drop them, let go."""
         store = self._memory.store
-        asked = await store.asked_for_replay()
+        asked = await store.asked()
         if not asked:
             return
-        letters = await store.dead_letters()
+        letters = await store.letters(list(asked))
         async with self._memory.alone() as desk:
-            for name in asked:
-                desk.drop("replay", name)
-                if name in letters:
-                    revive(desk, letters[name])
+            for name, wish in asked.items():
+                desk.drop("asked", name)
+                brake = desk.brake.get(name)
+                if wish.what == "release" and brake is not None:
+                    desk.put("brake", name, brake.but(released=True))
+                if wish.what == "dead":
+                    self._nobody_at(desk, name, wish.why)
+                elif wish.what == "alive":
+                    desk.drop("unreachable", name)
+                letter = letters.get(name)
+                if letter is None:
+                    continue
+                if wish.what == "replay":
+                    revive(desk, letter)
+                else:
+                    on = self._office.calendar().local_date(school_time(desk, letter.outgoing))
+                    lay_aside(desk, letter, wish.why, on)
             await self._memory.write()
 
-    async def _deliver(self, name: str) -> None:
-        trying = await self._begin(name)
-        if trying is not None:
-            await self._settle(trying, await self._try(trying))
+    def _nobody_at(self, desk: Desk, address: str, why: str) -> None:
+        """Whoever has this address is reached by another, or their EHT is told in their place."""
+        at = newest_time(desk)
+        on = self._office.calendar().local_date(at) if at else date.min
+        desk.put("unreachable", address, Unreachable(on, why))
+        note("address unreachable", why=why)
 
-    async def _begin(self, name: str) -> _Try | None:
-        """Choose the way and mark the message as tried; one that reaches nobody is dead."""
+    async def _begin(self, messages: Sequence[Outgoing]) -> list[_Try]:
+        """Choose the ways and mark the messages as tried, all in one write.
+
+        What has nothing left to tell is withdrawn; one that reaches nobody is dead.
+        """
+        tries: list[_Try] = []
+        schools = {each.recipient.school for each in messages}
         async with self._memory.alone() as desk:
-            message = desk.outbox.get(name)
-            if message is None:
+            world = await self._memory.world(schools, self._office)
+            for message in messages:
+                trying = self._begin_one(desk, world, message)
+                tries += [trying] if trying else []
+            await self._memory.write()
+        return tries
+
+    def _begin_one(self, desk: Desk, world: World, message: Outgoing) -> _Try | None:
+        office, at, now = self._office, school_time(desk, message), self._office.clock()
+        on = world.calendar.local_date(at)
+        begun = world.calendar.year_start(on)
+        if begun and world.calendar.local_date(message.made) < begun:
+            withdraw(desk, message)
+            return None
+        if not message.in_doubt:
+            as_it_is = as_it_stands(desk, world, message, at)
+            let_go(desk, message, kept={item.opened for item in as_it_is.items})
+            if not as_it_is.items and message.kind != "storm":
+                withdraw(desk, message)
                 return None
-            trying = None
-            if left := await self._ways_left(desk, message):
-                (channel, address), *others = left
-                trying = _Try(message, channel, address, tuple(each for each, _ in others))
-                due = self._office.clock() + self._office.retry_seconds
-                _keep(desk, message, attempts=trying.attempts, in_doubt=True, due=due)
-            else:
-                _give_up(desk, message)
-            await self._memory.write()
-            return trying
+            message = as_it_is
+        left = self._ways_left(world, message, on)
+        if not left:
+            _give_up(desk, message)
+            return None
+        (channel, address), *others = left
+        breaker = self._breakers[channel]
+        if not breaker.lets_through(now):
+            desk.put("outbox", message.id, message.but(due=breaker.again(now)))
+            return None
+        if isinstance(office.channels[channel], Remembering):
+            last, apart = self._last.get((channel, address), 0.0), office.apart_seconds
+            if now < last + apart and not message.in_doubt:
+                desk.put("outbox", message.id, message.but(due=last + apart))
+                return None
+            self._last = {way: at for way, at in self._last.items() if now < at + apart}
+            self._last[channel, address] = now
+        self._breakers[channel] = breaker.begun(now)
+        tried = begin(desk, message, on, Began(channel, now, now + office.retry_seconds))
+        return _Try(tried, channel, address, tuple(each for each, _ in others), message)
 
-    async def _ways_left(self, desk: Desk, message: Outgoing) -> list[Way]:
+    def _ways_left(self, world: World, message: Outgoing, on: date) -> list[Way]:
         """The ways that this installation has and that have not refused this message."""
-        office, school = self._office, message.recipient.school
-        roster = (await self._memory.store.rosters([school])).get(school)
-        on = office.calendar().local_date(school_time(desk, message))
+        office = self._office
+        roster = world.rosters.get(message.recipient.school)
         usable = tuple(each for each in message.channels if each in office.channels)
         return [
             (channel, address)
-            for channel, address in ways(message.recipient, usable, roster, office.routing(), on)
+            for channel, address in ways(message.recipient, usable, roster, world.routing, on)
             if channel in office.channels and channel not in message.failed
         ]
 
     async def _try(self, trying: _Try) -> Outcome:
-        message, office = trying.before, self._office
+        message, office = trying.message, self._office
         fields = {
             "link": link(office.base_url, message.token),
             "reference": page_key(message.token)[:8],
             "school": message.recipient.school,
         }
-        composed = office.texts.compose(message.kind, message.id, message.made, fields)
-        if trying.channel == "sms":
-            try:
-                one_segment(composed.sms)
-            except NotOneSegmentError as error:
-                return Outcome("permanent", str(error))
-        return await office.channels[trying.channel].send(trying.address, composed)
+        told = message.held or len({item.about for item in message.items})
+        composed = office.texts.compose(message.kind, message.id, message.made, fields, told)
+        channel, before = office.channels[trying.channel], trying.before
+        doubtful = before.in_doubt and before.tried_by == trying.channel
+        if doubtful and isinstance(channel, Remembering):
+            since = datetime.fromtimestamp(before.tried_at, UTC)
+            if await channel.was_sent(trying.address, composed, since):
+                return SENT
+        return await channel.send(trying.address, composed)
 
-    async def _settle(self, trying: _Try, outcome: Outcome) -> None:
-        before = trying.before
-        doubt = before.in_doubt or outcome.in_doubt
-        failed = {**before.failed, trying.channel: outcome.reason}
-        next_step = self._what_follows(trying, outcome)
+    async def _settle(self, outcomes: Sequence[tuple[_Try, Outcome]]) -> None:
+        words: Counter[tuple[str, str]] = Counter()
         async with self._memory.alone() as desk:
-            withdrawn = before.id not in desk.outbox
-            match next_step:
-                case Sent():
-                    record(desk, before, trying.channel)
-                case _ if withdrawn:
-                    pass
-                case Retry(at=at):
-                    _keep(desk, before, attempts=trying.attempts, in_doubt=doubt, due=at)
-                case NextChannel():
-                    _keep(desk, before, attempts=0, in_doubt=doubt, due=0.0, failed=failed)
-                case Dead(reason=reason):
-                    failed[trying.channel] = reason
-                    given_up = {"failed": failed, "in_doubt": doubt}
-                    _give_up(desk, before.model_copy(update=given_up))
+            for trying, outcome in outcomes:
+                words[trying.channel, self._settle_one(desk, trying, outcome)] += 1
             await self._memory.write()
-        word = {Sent: "sent", Retry: "retried", NextChannel: "refused", Dead: "dead"}
-        metrics.MESSAGES.labels(trying.channel, word[type(next_step)]).inc()
+        for (channel, word), count in words.items():
+            metrics.MESSAGES.labels(channel, word).inc(count)
+
+    def _settle_one(self, desk: Desk, trying: _Try, outcome: Outcome) -> str:
+        message = trying.message
+        doubt = trying.before.in_doubt or outcome.in_doubt
+        self._breakers[trying.channel] = self._breakers[trying.channel].after(
+            outcome, self._office.clock()
+        )
+        failed = {**message.failed, trying.channel: outcome.reason}
+        if outcome.kind != "sent" and not outcome.in_doubt:
+            self._last.pop((trying.channel, trying.address), None)
+        next_step = self._what_follows(trying, outcome)
+        if isinstance(next_step, Sent):
+            on = self._office.calendar().local_date(school_time(desk, message))
+            record(desk, message, trying.channel, on)
+            return "sent"
+        if not doubt:
+            not_sent(desk, message)
+        if outcome.dead_address:
+            self._nobody_at(desk, address_key(trying.address), outcome.reason)
+            if isinstance(next_step, Dead):
+                # Others are told in their place: it is owed to them from now on.
+                withdraw(desk, message)
+                return "unreachable"
+        match next_step:
+            case Retry(at=at):
+                desk.put("outbox", message.id, message.but(in_doubt=doubt, due=at))
+                return "retried"
+            case NextChannel():
+                again = message.but(attempts=0, in_doubt=doubt, due=0.0, failed=failed)
+                desk.put("outbox", message.id, again)
+                return "refused"
+            case Dead(reason=reason):
+                failed[trying.channel] = reason
+                _give_up(desk, message.but(failed=failed, in_doubt=doubt))
+        return "dead"
 
     def _what_follows(self, trying: _Try, outcome: Outcome) -> Sent | Retry | NextChannel | Dead:
         office = self._office
         return delivery.follows(
             outcome,
-            trying.attempts,
+            trying.message.attempts,
             trying.others,
             now=office.clock(),
             first=office.retry_seconds,
             jitter=office.jitter(),
         )
-
-
-def _keep(desk: Desk, message: Outgoing, **update: object) -> None:
-    desk.put("outbox", message.id, message.model_copy(update=update))
 
 
 def _give_up(desk: Desk, message: Outgoing) -> None:

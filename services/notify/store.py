@@ -6,44 +6,44 @@ a process that has lost it can write nothing.
 """
 
 import json
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, TypeVar
 
+import msgspec
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
 from services.notify.desk import (
     IN_MEMORY,
+    Asked,
     Changes,
     DeadLetter,
     Desk,
     Fate,
     Finding,
-    Item,
-    Outbreak,
     Outgoing,
     Page,
+    Row,
+    Said,
+    Signal,
     Table,
 )
-from shared.events import Message, SchoolLive, TimeReached
+from shared import streams
 from shared.lease import Command, Lease
 from shared.roster import ROSTER, Roster
 from shared.telemetry import note
 
 LEASE = "lease:{notify}"
-DUE = "due:{notify}"
-"""Sorted set: outbox ids by the machine time, in Unix seconds, of their next try."""
+QUEUES = ("due-always:{notify}", "due-at-once:{notify}", "due:{notify}")
+"""Sorted sets: outbox ids by the machine time, in Unix seconds, of their next try. First those
+that no quiet hours hold, then those that are not to wait behind digests."""
 
 FIRST = "0-0"
 
-_ROWS: dict[Table, type[Message]] = {
-    "findings": Finding,
-    "outbreaks": Outbreak,
-    "pending": Item,
-    "outbox": Outgoing,
-    "live": SchoolLive,
-    "reached": TimeReached,
-}
+_AT_A_TIME = 1000
+_OUTGOING = msgspec.json.Decoder(Outgoing)
+_Row = TypeVar("_Row", bound=Row)
+_T = TypeVar("_T")
 
 
 class WrittenBeforeError(RuntimeError):
@@ -71,11 +71,13 @@ class Store:
     async def load(self) -> Desk:
         """The desk as it was last written."""
         desk = Desk()
-        for table in IN_MEMORY:
-            rows = await self._client.hgetall(key(table))
-            model = _ROWS[table]
-            held = {name.decode(): model.model_validate_json(row) for name, row in rows.items()}
-            setattr(desk, table, held)
+        once = _Once()
+        for table, row in IN_MEMORY.items():
+            decode = msgspec.json.Decoder(row).decode
+            held = getattr(desk, table)
+            async for name, raw in self._client.hscan_iter(key(table), count=_AT_A_TIME):
+                held[name.decode()] = once.slim(decode(raw))
+        desk.unsettled.update(desk.findings)
         return desk
 
     async def positions(self, partitions: int) -> list[str]:
@@ -94,9 +96,41 @@ class Store:
         if (commands or at) and not await self._lease.write(commands, position=at):
             raise WrittenBeforeError(f"{at} was written before; memory is no longer the truth")
 
-    async def due(self, now: float) -> list[str]:
-        """The outbox ids whose time has come, the longest waiting first."""
-        return [each.decode() for each in await self._client.zrange(DUE, "-inf", now, byscore=True)]
+    async def due(self, now: float, most: int, *, quiet: bool = False) -> list[str]:
+        """Some outbox ids whose time has come, urgent ones first, then the longest waiting.
+
+        `quiet`: only those that no quiet hours hold.
+        """
+        async with self._client.pipeline(transaction=False) as pipe:
+            for queue in QUEUES[:1] if quiet else QUEUES:
+                pipe.zrange(queue, "-inf", now, byscore=True, offset=0, num=most)
+            found = await pipe.execute()
+        return [each.decode() for queue in found for each in queue][:most]
+
+    async def outgoing(self, ids: Sequence[str]) -> list[Outgoing]:
+        """Messages of the outbox, those that are still there."""
+        found = await self._client.hmget(key("outbox"), list(ids)) if ids else []
+        return [_OUTGOING.decode(raw) for raw in found if raw is not None]
+
+    async def counts(self) -> tuple[int, int]:
+        """How many messages are in the outbox, and how many are dead letters."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            pipe.hlen(key("outbox"))
+            pipe.hlen(key("dead-letters"))
+            outbox, dead = await pipe.execute()
+        return outbox, dead
+
+    async def say(self, said: Iterable[Said], partitions: int) -> None:
+        """Put facts on the streams of the partitions of their pupils.
+
+        Not guarded by the lease: these keys have no hash tag in common with its own, and to
+        those who read there a fact that comes twice is one.
+        """
+        async with self._client.pipeline(transaction=False) as pipe:
+            for each in said:
+                home = streams.attendance(streams.partition_of(each.school, each.pupil, partitions))
+                pipe.xadd(home, {streams.BODY: each.fact})
+            await pipe.execute()
 
     async def rosters(self, schools: Collection[str]) -> dict[str, Roster]:
         """The newest roster of each school that has one."""
@@ -112,39 +146,99 @@ class Store:
     async def page(self, name: str) -> Page | None:
         """What a message's link opens."""
         raw = await self._client.hget(key("messages"), name)
-        return None if raw is None else Page.model_validate_json(raw)
+        return None if raw is None else msgspec.json.decode(raw, type=Page)
+
+    async def signals(self, steps: Sequence[str]) -> dict[str, Signal]:
+        """What is seen of findings as of steps, by their ids."""
+        return await self._rows("signals", steps, Signal)
 
     async def fates(self, opened: Sequence[str]) -> dict[str, Fate]:
         """What has become of findings, by the step that opened them."""
-        found = await self._client.hmget(key("fates"), list(opened)) if opened else []
-        pairs = zip(opened, found, strict=True)
-        return {name: Fate.model_validate_json(raw) for name, raw in pairs if raw is not None}
+        return await self._rows("fates", opened, Fate)
+
+    async def _rows(self, table: Table, names: Sequence[str], row: type[_Row]) -> dict[str, _Row]:
+        found = await self._client.hmget(key(table), list(names)) if names else []
+        pairs = zip(names, found, strict=True)
+        return {name: msgspec.json.decode(raw, type=row) for name, raw in pairs if raw is not None}
 
     async def dead_letters(self) -> dict[str, DeadLetter]:
         rows = await self._client.hgetall(key("dead-letters"))
-        return {name.decode(): DeadLetter.model_validate_json(row) for name, row in rows.items()}
+        return {
+            name.decode(): msgspec.json.decode(row, type=DeadLetter) for name, row in rows.items()
+        }
 
-    async def count_dead_letters(self) -> int:
-        return int(await self._client.hlen(key("dead-letters")))
+    async def letters(self, ids: Sequence[str]) -> dict[str, DeadLetter]:
+        """Dead letters by the ids of their messages, those that are there."""
+        return await self._rows("dead-letters", ids, DeadLetter)
 
-    async def asked_for_replay(self) -> list[str]:
-        """Dead letters that someone wants to have sent after all."""
-        return [each.decode() for each in await self._client.hkeys(key("replay"))]
+    async def dropped(self, name: str) -> DeadLetter | None:
+        """A letter that was dropped, with the reason."""
+        return (await self._rows("dropped", [name], DeadLetter)).get(name)
 
-    async def ask_for_replay(self, ids: Sequence[str]) -> None:
+    async def asked(self) -> dict[str, Asked]:
+        """What someone wants done with dead letters."""
+        rows = await self._client.hgetall(key("asked"))
+        return {name.decode(): msgspec.json.decode(row, type=Asked) for name, row in rows.items()}
+
+    async def is_braked(self) -> bool:
+        """Does the brake hold all messages?"""
+        return bool(await self._client.hlen(key("brake")))
+
+    async def ask(self, ids: Sequence[str], asked: Asked) -> None:
         """Leave word for the process that holds the lease; any process may."""
         if ids:
-            await self._client.hset(key("replay"), mapping=dict.fromkeys(ids, "1"))
+            row = msgspec.json.encode(asked)
+            await self._client.hset(key("asked"), mapping=dict.fromkeys(ids, row))
 
 
-def _commands(table: Table, row: str, value: Message | None) -> list[Command]:
+class _Once:
+    """Equal values are held once: many findings are of one school, rule, audience and day."""
+
+    def __init__(self) -> None:
+        self._held: dict[Any, Any] = {}
+
+    def slim(self, row: _Row) -> _Row:
+        """The same row; a finding's takes half the memory."""
+        if not isinstance(row, Finding):
+            return row
+        opened = row.opened
+        slim: _Row = row.but(
+            school=self._once(row.school),
+            unit=self._once(row.unit),
+            rule=self._once(row.rule),
+            since=self._once(row.since),
+            steps=(opened,) if row.steps == (opened,) else row.steps,
+            shows=opened if row.shows == opened else row.shows,
+            as_of=self._once(row.as_of),
+            came=self._once(row.came),
+            first=self._once(row.first),
+            audience=self._once(row.audience),
+            told={self._once(who): self._once(each) for who, each in row.told.items()},
+            on_way={self._once(who): name for who, name in row.on_way.items()},
+        )
+        return slim
+
+    def _once(self, value: _T) -> _T:
+        # Equal times of different offsets are not the same when they are written again.
+        held: _T = self._held.setdefault((value, getattr(value, "tzinfo", None)), value)
+        return held
+
+
+def _commands(table: Table, row: str, value: Row | None) -> list[Command]:
     if value is None:
         commands: list[Command] = [("HDEL", key(table), row)]
-        return [*commands, ("ZREM", DUE, row)] if table == "outbox" else commands
-    commands = [("HSET", key(table), row, value.model_dump_json())]
-    if isinstance(value, Outgoing):
-        commands.append(("ZADD", DUE, repr(value.due), row))
+        due: list[Command] = [("ZREM", queue, row) for queue in QUEUES]
+        return [*commands, *due] if table == "outbox" else commands
+    commands = [("HSET", key(table), row, msgspec.json.encode(value))]
+    if table == "outbox" and isinstance(value, Outgoing):
+        commands.append(("ZADD", _queue(value), repr(value.due), row))
     return commands
+
+
+def _queue(message: Outgoing) -> str:
+    if message.break_quiet or message.kind in {"correction", "storm"}:
+        return QUEUES[0]
+    return QUEUES[2] if message.kind == "digest" else QUEUES[1]
 
 
 def _roster(school: str, raw: bytes | None, last: Roster | None) -> Roster | None:

@@ -1,42 +1,52 @@
-"""What a step, the time or a school going live changes in what is to be told.
+"""What is told when school time moves on: derived from what stands, who knows it, and the files.
 
-Detection decides that something happened, and the step says so; here is decided only who is
-told, when, and what has to be taken back. The same entries from the same desk give the same
-rows, but for the tokens, which are drawn by the caller and only count once they are written.
+No row says that something is to be told. At each quarter-hour that all partitions have reached,
+every finding is looked at: who is routed to (`stages/route.py`), who of them is owed a word
+(`dedup`), why that waits (`mute`), and what goes into one message (`group`). The same is asked
+again of each message before each try, so that what has changed meanwhile is never told as it was.
+See docs/decisions/0013-telling-is-derived-from-what-stands.md.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import datetime, time
+from typing import NamedTuple
 
 from services.notify.desk import (
+    PROTECTED,
+    Correction,
     Desk,
-    Fate,
     Finding,
-    Held,
     Item,
     Kind,
-    Outbreak,
+    Looked,
     Outgoing,
     Recipient,
-    Send,
-    Signal,
-    Telling,
-    finding_of,
-    signal_of,
 )
-from services.notify.digest import Due, due, in_order
-from services.notify.holding import held_from, why_held
-from services.notify.outbox import post, told_by
-from services.notify.routing import Decision, Routing, route, slot_for
+from services.notify.routing import Routing
+from services.notify.stages.brake import (
+    BRAKE,
+    adults,
+    count,
+    hold,
+    is_storm,
+    who_is_told,
+)
+from services.notify.stages.dedup import Owed, owed
+from services.notify.stages.group import capped, in_order, latest_slot, mail_first
+from services.notify.stages.mute import Around, released_at, why_muted
+from services.notify.stages.route import route, slot_for
 from shared.calendar import SchoolCalendar
-from shared.events import CaseMessage, CaseStep, SchoolLive, StepKind, TimeReached
 from shared.roster import Roster
+
+_TOO_OLD = 2
+"""School days: what is older than that when it may be told waits for the digest."""
 
 
 @dataclass(frozen=True)
-class Around:
-    """What a decision is taken by, beside the desk."""
+class World:
+    """What decisions are taken by, beside the desk."""
 
     routing: Routing
     calendar: SchoolCalendar
@@ -46,417 +56,365 @@ class Around:
 
 
 @dataclass(frozen=True)
-class _Now:
-    """The desk, what decisions are taken by, and the school time at which something came."""
+class Choice:
+    """One recipient of a finding: what is owed, how, and why it waits (empty: it may be told)."""
 
-    desk: Desk
-    around: Around
-    at: datetime
+    owed: Owed
+    at_once: bool
+    """Else in the recipient's digest."""
+    muted: str
 
-    def decisions(self, signal: Signal) -> list[Decision]:
-        roster = self.around.rosters.get(signal.school)
-        on = self.around.calendar.local_date(self.at)
-        return route(signal, roster, self.around.routing, on)
-
-    def why_held(self, finding: Finding) -> str:
-        roster = self.around.rosters.get(finding.signal.school)
-        on = self.around.calendar.local_date(self.at)
-        return why_held(finding, self.desk.outbreaks.values(), roster, on)
+    @property
+    def recipient(self) -> Recipient:
+        return self.owed.decision.recipient
 
 
-def schools_involved(desk: Desk, messages: Iterable[CaseMessage]) -> set[str]:
-    """The schools whose rosters `advance` may ask for."""
-    schools = set()
+def tell(desk: Desk, world: World, before: datetime | None, reached: datetime) -> list[Outgoing]:
+    """The messages that become due when all partitions have reached a school time.
+
+    `before` is the time that they had all reached until now: slots up to it have been told.
+    """
+    _look_again(desk, world, reached)
+    brake = desk.brake.get(BRAKE)
+    gathered = _Gathered(brake.since if brake else before, reached, world)
+    for key in sorted(desk.unsettled):
+        finding = desk.findings.get(key)
+        if finding is None or _look(desk, world, finding, gathered):
+            desk.unsettled.discard(key)
+    _correct(desk, world, gathered)
+    messages = list(gathered.messages())
+    local = reached.astimezone(world.calendar.zone)
+    if brake is not None and brake.released:
+        desk.drop("brake", BRAKE)
+    elif brake is not None or is_storm(desk, messages, adults(world.rosters.values()), local):
+        desk.unsettled.update(item.finding for each in messages for item in each.items)
+        if brake is not None:
+            return []
+        hold(desk, before, reached, len(messages))
+        messages = _warnings(world, reached, len(messages))
+    count(desk, messages, local)
     for message in messages:
-        if isinstance(message, TimeReached):
-            schools |= {item.recipient.school for item in desk.pending.values()}
-            owed = [each for each in desk.findings.values() if each.waiting or each.held]
-            schools |= {each.signal.school for each in owed}
-        else:
-            schools.add(message.school)
-    return schools
+        _send_off(desk, message)
+    return messages
 
 
-def advance(desk: Desk, partition: int, message: CaseMessage, around: Around) -> None:
-    """Fold one message of a partition's case steps into the desk."""
-    match message:
-        case TimeReached():
-            _reach(desk, partition, message, around)
-        case SchoolLive():
-            _go_live(desk, partition, message, around)
-        case CaseStep(kind=StepKind.OPENED | StepKind.RAISED):
-            _rise(_at(desk, partition, message, around), message)
-        case CaseStep():
-            _fall(_at(desk, partition, message, around), message)
-
-
-def _at(desk: Desk, partition: int, step: CaseStep, around: Around) -> _Now:
-    """A step comes at its partition's school time; before there is any, just before its close."""
-    reached = desk.reached.get(str(partition))
-    close = around.calendar.closes_at(step.as_of)
-    return _Now(desk, around, reached.at if reached else close - timedelta(seconds=1))
-
-
-# Steps that open and raise
-
-
-def _rise(now: _Now, step: CaseStep) -> None:
-    desk = now.desk
-    key = finding_of(step)
-    known = desk.findings.get(key) if step.kind is StepKind.RAISED else None
-    opened = known.signal.opened if known else step.step_id
-    finding = Finding(
-        signal=signal_of(step, opened, step.level),
-        steps=(*(known.steps if known else ()), step.step_id),
-        risen=step.as_of,
-        waiting=step.history and not step.shadow,
-        shadow=step.shadow,
-        held_until=step.held_until,
-        held=known.held if known else None,
-        told=known.told if known else {},
-    )
-    desk.put("findings", key, finding)
-    if known:
-        _write_fate(desk, step, opened, step.level)
-    _damp(now, step, step.damps)
-    if finding.waiting:
-        desk.routed.append("history")
-        return
-    _settle(now, finding, (step.step_id,))
-
-
-def _settle(now: _Now, finding: Finding, steps: tuple[str, ...] = ()) -> None:
-    """Tell of `steps` and of what was held; or hold them, and all that is unsent of the finding."""
-    reason = now.why_held(finding)
-    if reason:
-        _hold(now.desk, finding, steps, reason)
-        if steps:
-            now.desk.routed.append("shadow" if finding.shadow else "held")
-        return
-    held = finding.held.steps if finding.held else ()
-    if held or steps:
-        for decision in _release(now, finding, (*held, *steps)):
-            now.desk.routed.append("fallback" if decision.fallback else decision.send)
-
-
-def _release(now: _Now, finding: Finding, steps: tuple[str, ...]) -> list[Decision]:
-    """Tell those who are to know by the routes and don't; returns the decisions taken.
-
-    What comes from history goes into the next digest, whatever its level sends.
-    """
-    free = finding.model_copy(update={"waiting": False, "held": None})
-    if free != finding:
-        now.desk.put("findings", finding.signal.finding, free)
-    at_once = replace(now, at=held_from(finding, now.at, now.around.calendar))
-    taken = []
-    for decision in now.decisions(finding.signal):
-        told = finding.told.get(str(decision.recipient))
-        if told is not None and told.level >= finding.signal.level:
-            continue
-        chosen = _in_digest(decision) if finding.waiting else decision
-        if finding.held:
-            chosen = replace(chosen, reason=f"{chosen.reason}; {finding.held.reason}")
-        urgent = chosen.send == "immediate"
-        _tell(at_once if urgent else now, finding.signal, steps, chosen)
-        taken.append(chosen)
-    return taken
-
-
-def _hold(desk: Desk, finding: Finding, steps: tuple[str, ...], reason: str) -> None:
-    """Nothing unsent of a finding stays on its way; one in doubt does, and counts as told."""
-    key = finding.signal.finding
-    waiting = {*steps, *(finding.held.steps if finding.held else ())}
-    told = dict(finding.told)
-    for item in list(desk.pending.values()):
-        if _signals(item, key):
-            waiting.update(item.steps)
-            desk.drop("pending", item.key)
-    for message, item in _messages_with(desk, key):
-        if message.in_doubt:
-            told[str(message.recipient)] = told_by(message, item)
-        else:
-            waiting.update(item.steps)
-            _take_out(desk, message, item)
-    if waiting:
-        in_turn = tuple(step for step in finding.steps if step in waiting)
-        # What a rule in trial finds is owed to nobody, not even when the trial ends.
-        held = None if finding.shadow else Held(steps=in_turn, reason=reason)
-        desk.put("findings", key, finding.model_copy(update={"held": held, "told": told}))
-
-
-def _damp(now: _Now, step: CaseStep, damps: tuple[str, ...]) -> None:
-    """A unit's step says what waits for the pupils of its class from here on, and what no more."""
-    desk, key = now.desk, finding_of(step)
-    before = desk.outbreaks.get(key)
-    after = None
-    if damps and not step.shadow:
-        after = Outbreak(
-            school=step.school, unit=step.unit, rule=step.rule, damps=damps, since=step.since
+def _warnings(world: World, reached: datetime, held: int) -> list[Outgoing]:
+    """Coordinators and IT hear that all messages are held."""
+    on, it = world.calendar.local_date(reached), bool(world.routing.it_inbox)
+    return [
+        Outgoing(
+            f"{recipient} {reached.isoformat()} storm",
+            "storm",
+            recipient,
+            ("email", "sms"),
+            (),
+            world.token(),
+            reached,
+            break_quiet=True,
+            held=held,
         )
-    if after == before:
-        return
-    if after:
-        desk.put("outbreaks", key, after)
-    else:
-        desk.drop("outbreaks", key)
-    concerned = {rule for each in (before, after) if each for rule in each.damps}
-    for finding in list(desk.findings.values()):
-        if finding.signal.school == step.school and finding.signal.rule in concerned:
-            _settle(now, finding)
-
-
-def _tell(now: _Now, signal: Signal, steps: tuple[str, ...], decision: Decision) -> None:
-    """Put a signal where its recipient will be told of it, together with what waits of it."""
-    if decision.send == "shown":
-        return
-    item = Item(
-        recipient=decision.recipient,
-        signal=signal,
-        steps=steps,
-        after=now.at,
-        channels=decision.channels,
-        reason=decision.reason,
-    )
-    waiting = now.desk.pending.get(item.key)
-    if waiting and waiting.signal.opened == signal.opened:
-        earlier = tuple(step for step in waiting.steps if step not in steps)
-        item = item.model_copy(update={"steps": (*earlier, *steps), "after": waiting.after})
-    if decision.send == "digest":
-        now.desk.put("pending", item.key, item)
-        return
-    if waiting:
-        now.desk.drop("pending", item.key)
-    _send(now, "immediate", item)
-
-
-def _send(now: _Now, kind: Kind, item: Item) -> None:
-    """Put one item in the outbox; a message of the same kind and time not yet tried takes it up.
-
-    What waits there of the same finding for another time is told with it, and not once more.
-    """
-    for message in _untried(now.desk, kind, item.recipient):
-        for earlier in message.items:
-            if earlier.key == item.key:
-                steps = (step for step in earlier.steps if step not in item.steps)
-                item = item.model_copy(update={"steps": (*steps, *item.steps)})
-                _take_out(now.desk, message, earlier)
-    for message in _untried(now.desk, kind, item.recipient):
-        if message.made == now.at:
-            items = in_order((*message.items, item))
-            post(now.desk, message.model_copy(update={"items": items}))
-            return
-    outgoing = Outgoing(
-        id=f"{item.recipient} {item.steps[-1]}",
-        kind=kind,
-        recipient=item.recipient,
-        channels=item.channels,
-        items=(item,),
-        token=now.around.token(),
-        made=now.at,
-    )
-    post(now.desk, outgoing)
-
-
-def _untried(desk: Desk, kind: Kind, recipient: Recipient) -> list[Outgoing]:
-    return [
-        message
-        for message in desk.outbox.values()
-        if (message.kind, message.recipient) == (kind, recipient)
-        and not (message.attempts or message.failed or message.in_doubt)
+        for recipient in who_is_told(world.rosters, on, it=it)
     ]
 
 
-# Steps that take back
+def choices(
+    desk: Desk, world: World, finding: Finding, at: datetime
+) -> tuple[Around, list[Choice]]:
+    """Everyone who is owed a word of a finding, and why it waits."""
+    roster, case = world.rosters.get(finding.school), desk.cases.get(finding.about)
+    around = Around(
+        at,
+        world.calendar,
+        world.routing,
+        roster,
+        live=desk.live.get(finding.school),
+        case=case,
+        outbreaks=desk.outbreaks.values(),
+    )
+    decisions = route(finding, roster, world.routing, around.on, case=case)
+    known = {decision.recipient for decision in decisions}
+    for audience, level in finding.earlier:
+        before = finding.but(audience=(audience,), level=level)
+        for decision in route(before, roster, world.routing, around.on):
+            if decision.recipient not in known:
+                decisions.append(replace(decision, earlier=True))
+                known.add(decision.recipient)
+    found = owed(finding, decisions, case, around.on)
+    return around, [_choice(finding, each, around) for each in found]
 
 
-def _fall(now: _Now, step: CaseStep) -> None:
-    """Retracted or cleared: what stands is changed, unsent words withdrawn, sent ones corrected."""
-    desk = now.desk
-    key = finding_of(step)
-    finding = desk.findings.get(key)
-    if finding is None:
-        return
-    before, level = finding.signal, step.remaining or 0
-    _write_fate(desk, step, before.opened, level)
-    told = {**finding.told, **_withdraw(desk, key)}
-    if level:
-        left = {
-            "signal": signal_of(step, before.opened, level),
-            "shadow": step.shadow,
-            "told": {recipient: _known_of(each, level) for recipient, each in told.items()},
-        }
-        _keep_telling(now, finding.model_copy(update=left))
-    else:
-        desk.drop("findings", key)
-        _drop_pending(desk, key, kept=())
-    if key in desk.outbreaks:
-        _damp(now, step, desk.outbreaks[key].damps if level else ())
-    if step.kind is StepKind.RETRACTED and not step.history:
-        for recipient, telling in told.items():
-            if telling.level > level:
-                _correct(now, before, step.step_id, recipient, telling)
+def _choice(finding: Finding, found: Owed, around: Around) -> Choice:
+    at_once = _goes_at_once(finding, found, around)
+    return Choice(found, at_once, why_muted(finding, found.decision, around, at_once=at_once))
 
 
-def _known_of(telling: Telling, level: int) -> Telling:
-    """What was told, when only `level` is left of it."""
-    return telling.model_copy(update={"level": min(telling.level, level)})
+def _goes_at_once(finding: Finding, found: Owed, around: Around) -> bool:
+    """A start list, old news, and what comes back or is handed over go in a digest.
 
-
-def _write_fate(desk: Desk, step: CaseStep, opened: str, level: int) -> None:
-    desk.put("fates", opened, Fate(kind=step.kind, level=level, as_of=step.as_of))
-
-
-def _withdraw(desk: Desk, finding: str) -> dict[str, Telling]:
-    """Take a finding out of the outbox; returns who may have been told of it, and how.
-
-    One in doubt that tells of other findings too stays: its page says what has become of this.
+    Whatever their route says.
     """
-    doubtful = {}
-    for message, item in _messages_with(desk, finding):
-        if message.in_doubt:
-            doubtful[str(message.recipient)] = told_by(message, item)
-        if not message.in_doubt or len(message.items) == 1:
-            _take_out(desk, message, item)
-    return doubtful
+    if found.decision.send != "immediate" or finding.history:
+        return False
+    if found.again or found.handed_over:
+        return False
+    known = max(finding.as_of, finding.held_until or finding.as_of)
+    return around.calendar.distance(known, around.on) <= _TOO_OLD
 
 
-def _messages_with(desk: Desk, finding: str) -> list[tuple[Outgoing, Item]]:
-    """The messages in the outbox that tell of a finding, and the item that does."""
-    return [
-        (message, item)
-        for message in desk.outbox.values()
-        for item in message.items
-        if _signals(item, finding)
-    ]
+def item_of(finding: Finding, choice: Choice) -> Item:
+    """What a message tells of a finding as it stands."""
+    told = finding.told.get(str(choice.recipient))
+    return Item(
+        finding.key,
+        finding.about,
+        finding.opened,
+        finding.steps,
+        finding.shows,
+        finding.level,
+        finding.since,
+        choice.owed.why + _why_only_now(finding),
+        choice.owed.decision.audience,
+        finding.good_news,
+        again=choice.owed.again,
+        handed_over=choice.owed.handed_over,
+        before=told,
+    )
 
 
-def _signals(item: Item, finding: str) -> bool:
-    return item.signal.finding == finding and not item.correction
+def _why_only_now(finding: Finding) -> str:
+    if finding.held_until:
+        return f"; held until {finding.held_until}"
+    return "; start list" if finding.history else ""
 
 
-def _take_out(desk: Desk, message: Outgoing, item: Item) -> None:
-    others = tuple(each for each in message.items if each.key != item.key)
-    if others:
-        post(desk, message.model_copy(update={"items": others}))
-    else:
-        desk.drop("outbox", message.id)
-
-
-def _keep_telling(now: _Now, finding: Finding) -> None:
-    """A level is left: who is to be told of it by the routes, and is not told yet, still is."""
-    now.desk.put("findings", finding.signal.finding, finding)
-    if reason := now.why_held(finding):
-        _hold(now.desk, finding, (), reason)
-    elif finding.held or not finding.waiting:
-        telling = (each for each in now.decisions(finding.signal) if each.send != "shown")
-        kept = [str(decision.recipient) for decision in telling]
-        _drop_pending(now.desk, finding.signal.finding, kept)
-        _release(now, finding, finding.steps)
-
-
-def _drop_pending(desk: Desk, finding: str, kept: Collection[str]) -> None:
-    for key, item in list(desk.pending.items()):
-        if _signals(item, finding) and str(item.recipient) not in kept:
-            desk.drop("pending", key)
-
-
-def _correct(now: _Now, signal: Signal, step: str, recipient: str, telling: Telling) -> None:
-    """Tell one who was told: at once if they were told at once, else in the next digest."""
-    school, _, staff = recipient.partition("/")
-    item = Item(
-        recipient=Recipient(school=school, staff=staff),
-        signal=signal,
-        steps=(step,),
+def correction_item(correction: Correction) -> Item:
+    return Item(
+        correction.finding,
+        correction.about,
+        correction.opened,
+        (correction.step,),
+        correction.shows,
+        correction.level,
+        correction.since,
+        "was told of a finding that has been corrected",
+        PROTECTED if correction.protected else "",
+        good_news=correction.good_news,
         correction=True,
-        after=now.at,
-        channels=telling.channels,
-        reason="was told of a signal that has been corrected",
     )
-    if telling.send == "immediate":
-        _send(now, "correction", item)
-    else:
-        now.desk.put("pending", item.key, item)
 
 
-# School time and going live
-
-
-def _reach(desk: Desk, partition: int, message: TimeReached, around: Around) -> None:
-    before = desk.reached_by_all(around.partitions)
-    desk.put("reached", str(partition), message)
-    reached = desk.reached_by_all(around.partitions)
-    if reached is None or reached == before:
-        return
-    if around.routing.start_list == "digest":
-        _release_start_lists(_Now(desk, around, reached), desk.live)
-    _release_held(_Now(desk, around, before or reached), reached)
-    on = around.calendar.local_date(reached)
-
-    def slot(recipient: Recipient) -> str:
-        return slot_for(recipient, around.rosters.get(recipient.school), around.routing, on)
-
-    for digest in due(desk.pending.values(), desk.findings, reached, slot, around.calendar):
-        _send_digest(desk, digest, around)
-
-
-def _release_held(now: _Now, reached: datetime) -> None:
-    """What was held until a day that has come is told, in its digests or at its close.
-
-    It counts as come when the day began, so that a slot passed only now takes it along; never
-    before the last time that all had reached, whose slots have been told.
-    """
-    for finding in list(now.desk.findings.values()):
-        if finding.held is None:
+def as_it_stands(desk: Desk, world: World, message: Outgoing, at: datetime) -> Outgoing:
+    """A message that is not in doubt as it would go now; without items: it has nothing to tell."""
+    if message.kind == "storm":
+        return message
+    items: list[Item] = []
+    channels: dict[str, tuple[str, ...]] = {}
+    for item in message.items:
+        if item.correction:
+            correction = desk.corrections.get(f"{message.recipient} {item.opened}")
+            if correction is not None and correction.on_way in {"", message.id}:
+                items.append(correction_item(correction))
             continue
-        began = _start_of(finding, now)
-        then = replace(now, at=max(now.at, began))
-        if began <= reached and not then.why_held(finding):
-            _settle(then, finding)
+        finding = desk.findings.get(item.finding)
+        if finding is None or finding.opened != item.opened:
+            continue
+        # One that has risen since is on no message's way until the next is made.
+        if finding.on_way.get(str(message.recipient), message.id) != message.id:
+            continue
+        _, found = choices(desk, world, finding, at)
+        for choice in found:
+            if choice.recipient != message.recipient or choice.muted:
+                continue
+            if (choice.owed.decision.audience == PROTECTED) != (message.kind == "protected"):
+                continue
+            if message.kind != "immediate" or choice.owed.decision.send == "immediate":
+                items.append(item_of(finding, choice))
+                channels[item.finding] = choice.owed.decision.channels
+    ordered = in_order(items)
+    by = channels.get(ordered[0].finding) if ordered else None
+    if message.kind == "digest":
+        ordered = capped(ordered, world.routing.cap)
+        by = mail_first(by) if by else None
+    changed: Outgoing = message.but(items=ordered, channels=by or message.channels)
+    return changed
 
 
-def _start_of(finding: Finding, now: _Now) -> datetime:
-    """The first instant of the day until which a finding is held."""
-    until = finding.held_until
-    return datetime.combine(until, time(), now.around.calendar.zone) if until else now.at
+def let_go(desk: Desk, message: Outgoing, kept: Collection[str] = ()) -> None:
+    """A message tells of some findings no more: whoever is still owed a word of them is again."""
+    left = [item for item in message.items if item.opened not in kept]
+    free_corrections(desk, message, left)
+    for item in left:
+        finding = desk.findings.get(item.finding)
+        if finding is not None and finding.on_way.get(str(message.recipient)) == message.id:
+            on_way = {who: name for who, name in finding.on_way.items() if name != message.id}
+            desk.put("findings", item.finding, finding.but(on_way=on_way))
 
 
-def _send_digest(desk: Desk, digest: Due, around: Around) -> None:
-    kind: Kind = "correction" if all(item.correction for item in digest.items) else "digest"
-    outgoing = Outgoing(
-        id=digest.id,
-        kind=kind,
-        recipient=digest.recipient,
-        channels=digest.items[0].channels,
-        items=digest.items,
-        token=around.token(),
-        made=digest.slot,
-        at_slot=True,
-    )
-    post(desk, outgoing)
-    for item in digest.items:
-        desk.drop("pending", item.key)
+def free_corrections(desk: Desk, message: Outgoing, items: Iterable[Item]) -> None:
+    """Corrections that a message was to tell, or to go before, wait for it no more."""
+    for item in items:
+        key = f"{message.recipient} {item.opened}"
+        correction = desk.corrections.get(key)
+        if correction is not None and correction.on_way == message.id:
+            desk.put("corrections", key, correction.but(on_way=""))
 
 
-def _go_live(desk: Desk, partition: int, message: SchoolLive, around: Around) -> None:
-    """The start list is told, unless it is held; going live once more releases a held one."""
-    first = desk.live.get(message.school)
-    if first is None:
-        desk.put("live", message.school, message)
-    again = first is not None and message.at > first.at
-    if again or around.routing.start_list == "digest":
-        # Never before its partition's time: a slot that has been told must not be told again.
-        reached = desk.reached.get(str(partition), message)
-        now = _Now(desk, around, max(message.at, reached.at))
-        _release_start_lists(now, [message.school])
+def schools_involved(desk: Desk) -> set[str]:
+    """The schools whose rosters may be asked for when time moves on."""
+    owed_to = {each.recipient.school for each in desk.corrections.values()}
+    return owed_to | {each.school for each in desk.findings.values()}
 
 
-def _release_start_lists(now: _Now, schools: Collection[str]) -> None:
-    """Findings still open from history go into the next digest, whatever their level sends."""
-    for finding in list(now.desk.findings.values()):
-        if finding.waiting and not finding.held and finding.signal.school in schools:
-            _settle(now, finding, finding.steps)
+class _By(NamedTuple):
+    """How an item is sent."""
+
+    channels: tuple[str, ...]
+    break_quiet: bool = False
 
 
-def _in_digest(decision: Decision) -> Decision:
-    send: Send = "shown" if decision.send == "shown" else "digest"
-    return replace(decision, send=send, reason=f"{decision.reason}; start list")
+class _Gathered:
+    """What is to be told, by recipient, until messages are made of it.
+
+    What concerns pupils with protected identity is told apart: it changes no other message.
+    """
+
+    def __init__(self, before: datetime | None, reached: datetime, world: World) -> None:
+        self.before = before
+        self.reached = reached
+        self._world = world
+        self._urgent: defaultdict[tuple[Recipient, Kind], list[tuple[Item, _By]]]
+        self._urgent = defaultdict(list)
+        self._digests: defaultdict[tuple[Recipient, datetime, bool], list[tuple[Item, _By]]]
+        self._digests = defaultdict(list)
+
+    def at_once(self, recipient: Recipient, item: Item, by: _By) -> None:
+        kind: Kind = "correction" if item.correction else "immediate"
+        self._urgent[recipient, "protected" if item.protected else kind].append((item, by))
+
+    def in_digest(
+        self, recipient: Recipient, item: Item, by: _By, came: datetime, *, daily: bool = False
+    ) -> bool:
+        """Put it in the digest whose slot has passed; False: that is still to come."""
+        world = self._world
+        on = world.calendar.local_date(self.reached)
+        slot = slot_for(recipient, world.rosters.get(recipient.school), world.routing, on)
+        after = came if self.before is None else max(came, self.before)
+        held = latest_slot(slot, after, self.reached, world.calendar, daily=daily)
+        if held is not None:
+            self._digests[recipient, held, item.protected].append((item, by))
+        return held is not None
+
+    def messages(self) -> Iterator[Outgoing]:
+        for (recipient, kind), found in sorted(self._urgent.items(), key=lambda pair: pair[0]):
+            name = f"{self.reached.isoformat()} {kind}"
+            yield self._message(recipient, kind, (self.reached, name), found)
+        for (recipient, slot, protected), found in sorted(
+            self._digests.items(), key=lambda pair: pair[0]
+        ):
+            corrections = all(item.correction for item, _ in found)
+            named: Kind = "protected" if protected else "correction" if corrections else "digest"
+            name = f"{slot.isoformat()} protected" if protected else slot.isoformat()
+            yield self._message(recipient, named, (slot, name), found)
+
+    def _message(
+        self,
+        recipient: Recipient,
+        kind: Kind,
+        made: tuple[datetime, str],
+        found: list[tuple[Item, _By]],
+    ) -> Outgoing:
+        items = in_order(item for item, _ in found)
+        at, name = made
+        return Outgoing(
+            f"{recipient} {name}",
+            kind,
+            recipient,
+            next(by.channels for item, by in found if item is items[0]),
+            capped(items, self._world.routing.cap) if kind == "digest" else items,
+            self._world.token(),
+            at,
+            break_quiet=any(by.break_quiet for _, by in found),
+        )
+
+
+def _look_again(desk: Desk, world: World, reached: datetime) -> None:
+    """Look at more than what has changed: the date has, or one of the files."""
+    last, on = desk.looked_by, world.calendar.local_date(reached)
+    desk.looked_by = now = Looked(on, world.routing, world.calendar, world.rosters)
+    if last is None or last[:3] != now[:3]:
+        desk.unsettled.update(desk.findings)
+        return
+    new = {
+        school for school, roster in now.rosters.items() if last.rosters.get(school) is not roster
+    }
+    if new:
+        desk.unsettled.update(key for key, each in desk.findings.items() if each.school in new)
+
+
+def _look(desk: Desk, world: World, finding: Finding, gathered: _Gathered) -> bool:
+    """Gather what may be told of a finding; returns whether nothing of it is left to be told."""
+    around, found = choices(desk, world, finding, gathered.reached)
+    settled = True
+    for choice in found:
+        if str(choice.recipient) in finding.on_way:
+            continue
+        if choice.muted:
+            settled = False
+            continue
+        item, decision = item_of(finding, choice), choice.owed.decision
+        channels = decision.channels if choice.at_once else mail_first(decision.channels)
+        by = _By(channels, choice.at_once and decision.route.break_quiet)
+        if choice.at_once:
+            gathered.at_once(choice.recipient, item, by)
+        elif not gathered.in_digest(
+            choice.recipient,
+            item,
+            by,
+            _may_be_told_since(finding, choice, around),
+            daily=decision.route.digest == "daily",
+        ):
+            settled = False
+            continue
+        desk.routed.append("fallback" if decision.fallback else decision.send)
+    return settled
+
+
+def _may_be_told_since(finding: Finding, choice: Choice, around: Around) -> datetime:
+    """A slot that passed before then is not made up for."""
+    since = finding.came if str(choice.recipient) in finding.told else finding.first
+    released = released_at(around.live, around.routing)
+    if finding.history and released is not None:
+        since = max(since, released)
+    back = around.case.again_on if around.case else None
+    if back is not None and back <= around.on:
+        since = max(since, datetime.combine(back, time(), around.calendar.zone))
+    if finding.held_until is not None:
+        began = datetime.combine(finding.held_until, time(), around.calendar.zone)
+        since = max(since, began)
+    return since
+
+
+def _correct(desk: Desk, world: World, gathered: _Gathered) -> None:
+    begun = world.calendar.year_start(world.calendar.local_date(gathered.reached))
+    for key, correction in list(desk.corrections.items()):
+        if begun and world.calendar.local_date(correction.came) < begun:
+            desk.drop("corrections", key)
+        elif not correction.on_way:
+            item = correction_item(correction)
+            by = _By(correction.channels, break_quiet=correction.at_once)
+            if correction.at_once:
+                gathered.at_once(correction.recipient, item, by)
+            else:
+                gathered.in_digest(correction.recipient, item, by, correction.came)
+
+
+def _send_off(desk: Desk, message: Outgoing) -> None:
+    desk.put("outbox", message.id, message)
+    for item in message.items:
+        if item.correction:
+            key = f"{message.recipient} {item.opened}"
+            desk.put("corrections", key, desk.corrections[key].but(on_way=message.id))
+        else:
+            finding = desk.findings[item.finding]
+            on_way = {**finding.on_way, str(message.recipient): message.id}
+            desk.put("findings", item.finding, finding.but(on_way=on_way))

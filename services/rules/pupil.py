@@ -43,6 +43,8 @@ class Enrolment(NamedTuple):
     last_year_share: str
     """A decimal; empty: unknown."""
     canonical: str
+    protected: bool = False
+    """Protected identity: their absence and lessons are counted of no unit."""
 
     @property
     def said(self) -> tuple[object, ...]:
@@ -102,6 +104,10 @@ class Pupil(msgspec.Struct):
     @property
     def school_class(self) -> str:
         return "" if self.enrolment is None else self.enrolment.school_class
+
+    @property
+    def protected(self) -> bool:
+        return self.enrolment is not None and self.enrolment.protected
 
     @property
     def has_case(self) -> bool:
@@ -174,9 +180,11 @@ def register(
         pupil.away.pop(event.lesson, None)
     if held is not None:
         _count(pupil, held, -1, school, book)
-        registers.note(held, -1)
     _count(pupil, known, 1, school, book)
-    registers.note(known, 1)
+    if not pupil.protected:
+        if held is not None:
+            registers.note(held, -1)
+        registers.note(known, 1)
     return outcome
 
 
@@ -219,6 +227,7 @@ def enrol(pupil: Pupil, record: PupilRecord, school: SchoolDays) -> None:
         record.need,
         "" if share is None else str(share),
         record.model_dump_json(by_alias=True),
+        record.protected,
     )
     before = pupil.enrolment
     if before is not None and _order(known) <= _order(before):

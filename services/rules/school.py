@@ -64,7 +64,8 @@ class School:
         for known in pupil.lessons.values():
             if self.days.covers(known.day) and known.day >= since:
                 self.book.note(pupil.slot, measured(known, pupil.bus, self.days), 1)
-            self.registers.note(known, 1)
+            if not pupil.protected:
+                self.registers.note(known, 1)
         return pupil
 
     def pupil(self, name: str) -> Pupil:
@@ -80,11 +81,15 @@ class School:
         return register(pupil, event, self.days, self.book, self.registers)
 
     def enrol(self, pupil: Pupil, record: PupilRecord) -> None:
-        bus, room = pupil.bus, pupil.school_class
+        bus, room, protected = pupil.bus, pupil.school_class, pupil.protected
         enrol(pupil, record, self.days)
         if pupil.bus != bus:
             self._recount(self.days.delays, [pupil])
-        self._all_anew |= pupil.school_class != room
+        if pupil.protected != protected:
+            for known in pupil.lessons.values():
+                if known.day >= self._kept_whole:
+                    self.registers.note(known, -1 if pupil.protected else 1)
+        self._all_anew |= (pupil.school_class, pupil.protected) != (room, protected)
 
     def turn(self, calendar: SchoolCalendar, closed: date | None) -> None:
         """A calendar comes into force, or a day has been closed."""
@@ -131,8 +136,9 @@ class School:
         """Days close at another hour now: lessons come due on other dates."""
         self.registers = Registers(self.days.calendar)
         for pupil in self._by_slot:
-            for known in pupil.lessons.values():
-                self.registers.note(known, 1)
+            if not pupil.protected:
+                for known in pupil.lessons.values():
+                    self.registers.note(known, 1)
 
     def _recount_outside(self, before: SchoolDays) -> None:
         """Lessons that lay outside the calendar's span until now."""
@@ -187,14 +193,17 @@ class School:
         ]
 
     def _count_classes(self, at: DayClose, oldest: date) -> Iterator[UnitCell]:
-        """Of each class, who was absent and not so on the school day before."""
+        """Of each class, who was absent and not so on the school day before.
+
+        A pupil with protected identity is of none: no figure may change with them.
+        """
         dates = at.calendar.between(oldest, at.day)
         if not self._all_anew:
             touched, self.book.touched = self.book.touched, set()
             self.book.touched = {day for day in touched if day > at.day.toordinal()}
             after = {at.calendar.after(date.fromordinal(day), 1) for day in touched}
             dates = tuple(day for day in dates if day.toordinal() in touched or day in after)
-        rooms = [pupil.school_class for pupil in self._by_slot]
+        rooms = ["" if pupil.protected else pupil.school_class for pupil in self._by_slot]
         names = sorted(set(rooms) - {""})
         if not names or not dates:
             return

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from services.ingest.imports import send_roster
+from services.ingest.publish import Publisher
 from services.ingest.roster import Roster, read_roster, records, write_roster
 from services.ingest.store import IngestStore
 from shared.broker import connected, text
@@ -17,6 +19,7 @@ from shared.roster import Roster as SchoolRoster
 PUPILS_HEADER = "school,pupil,name,class,work_team,enrolled,left,contact_teachers,bus,valid_from"
 HANDOVER_HEADER = f"{PUPILS_HEADER},feeder_school,need,last_year_share"
 STAFF_HEADER = "school,staff,name,roles,email,mobile,slot,valid_from"
+ABSENCES_HEADER = "school,staff,from,until,substitute"
 PUPIL = {
     "school": "skola-1",
     "pupil": "p0001",
@@ -41,9 +44,22 @@ TEACHER = {
 }
 
 
+ABSENCE = {
+    "school": "skola-1",
+    "staff": "k7a1",
+    "from": "2025-10-06",
+    "until": "2025-10-10",
+    "substitute": "eht1",
+}
+
+
 def pupil(**cells: str) -> str:
     cells = {name.removesuffix("_"): cell for name, cell in cells.items()}
     return ",".join((PUPIL | cells).values())
+
+
+def protected(cell: str = "yes") -> str:
+    return f"{pupil()},{cell}"
 
 
 def handed_over(feeder_school: str = "skola-f1", need: str = "", share: str = "") -> str:
@@ -54,27 +70,47 @@ def teacher(**cells: str) -> str:
     return ",".join((TEACHER | cells).values())
 
 
+def away(**cells: str) -> str:
+    cells = {name.removesuffix("_"): cell for name, cell in cells.items()}
+    return ",".join((ABSENCE | cells).values())
+
+
+EHT = teacher(staff="eht1", roles="eht", email="eht1@skola-1.example", mobile="", slot="")
+REKTOR = teacher(staff="rektor", roles="rektor", email="", slot="")
+STAFF = (teacher(), EHT, REKTOR)
+
+
 def read(
-    folder: Path, pupils: tuple[str, ...] = (pupil(),), staff: tuple[str, ...] = (teacher(),)
+    folder: Path,
+    pupils: tuple[str, ...] = (pupil(),),
+    staff: tuple[str, ...] = STAFF,
+    absences: tuple[str, ...] = (),
 ) -> Roster:
-    header = PUPILS_HEADER if pupils[0].count(",") == PUPILS_HEADER.count(",") else HANDOVER_HEADER
+    more = pupils[0].count(",") - PUPILS_HEADER.count(",")
+    header = {0: PUPILS_HEADER, 1: f"{PUPILS_HEADER},protected"}.get(more, HANDOVER_HEADER)
     (folder / "pupils.csv").write_text("\n".join((header, *pupils)), encoding="utf-8")
     (folder / "staff.csv").write_text("\n".join((STAFF_HEADER, *staff)), encoding="utf-8")
+    if absences:
+        rows = "\n".join((ABSENCES_HEADER, *absences))
+        (folder / "absences.csv").write_text(rows, encoding="utf-8")
     return read_roster(folder)
 
 
 def problems(
-    folder: Path, pupils: tuple[str, ...] = (pupil(),), staff: tuple[str, ...] = (teacher(),)
+    folder: Path,
+    pupils: tuple[str, ...] = (pupil(),),
+    staff: tuple[str, ...] = STAFF,
+    absences: tuple[str, ...] = (),
 ) -> list[str]:
     with pytest.raises(ConfigError) as error:
-        read(folder, pupils, staff)
+        read(folder, pupils, staff, absences)
     return [str(problem).removeprefix(f"{folder}/") for problem in error.value.problems]
 
 
 def test_a_roster_says_who_follows_which_pupil_and_when(tmp_path: Path) -> None:
     roster = read(tmp_path)
 
-    (majken,), (sixten,) = roster
+    (majken,), (sixten, *_), _ = roster
     assert majken.school_class == "7A"
     assert majken.contact_teachers == ("k7a1",)
     assert (majken.enrolled, majken.left) == (date(2025, 8, 18), None)
@@ -85,9 +121,9 @@ def test_a_roster_says_who_follows_which_pupil_and_when(tmp_path: Path) -> None:
 def test_a_pupil_may_have_several_contact_teachers_and_an_adult_several_roles(
     tmp_path: Path,
 ) -> None:
-    staff = (teacher(), teacher(staff="k7a2", roles="contact_teacher coordinator"))
+    second = teacher(staff="k7a2", roles="contact_teacher coordinator")
 
-    roster = read(tmp_path, (pupil(contact_teachers="k7a1 k7a2"),), staff)
+    roster = read(tmp_path, (pupil(contact_teachers="k7a1 k7a2"),), (teacher(), second, *STAFF[1:]))
 
     assert roster.pupils[0].contact_teachers == ("k7a1", "k7a2")
     assert roster.staff[1].roles == ("contact_teacher", "coordinator")
@@ -98,7 +134,7 @@ def test_what_need_not_be_known_may_be_left_out(tmp_path: Path) -> None:
         name="", class_="", work_team="", enrolled="", contact_teachers="", bus="", left=""
     )
 
-    roster = read(tmp_path, (bare,), (teacher(email="", mobile="", slot=""),))
+    roster = read(tmp_path, (bare,), (teacher(email="", mobile="", slot=""), *STAFF[1:]))
 
     assert roster.pupils[0].contact_teachers == ()
     assert (roster.staff[0].email, roster.staff[0].slot) == ("", "")
@@ -130,9 +166,7 @@ def test_a_pupil_may_have_several_rows_that_hold_from_different_days(tmp_path: P
 def test_a_mistake_about_a_pupil_is_told_with_file_line_and_what_is_wanted(
     tmp_path: Path, cells: dict[str, str], told: str
 ) -> None:
-    staff = (teacher(), teacher(staff="eht1", roles="eht"))
-
-    (problem,) = problems(tmp_path, (pupil(pupil="p0002"), pupil(**cells)), staff)
+    (problem,) = problems(tmp_path, (pupil(pupil="p0002"), pupil(**cells)))
 
     assert problem.startswith(f"pupils.csv:3: {told}")
     assert "Majken" not in problem
@@ -162,7 +196,7 @@ def test_a_mistake_about_an_adult_is_told_without_name_or_address(
 
 
 def test_a_contact_teacher_of_another_school_is_unknown(tmp_path: Path) -> None:
-    (problem,) = problems(tmp_path, staff=(teacher(school="skola-2"),))
+    (problem,) = problems(tmp_path, staff=(teacher(school="skola-2"), EHT, REKTOR))
 
     assert problem.startswith("pupils.csv:2: contact_teachers: number 1 of 1 is unknown")
 
@@ -217,7 +251,7 @@ def test_bytes_that_are_no_utf8_are_told_with_their_line(tmp_path: Path) -> None
 
 
 def test_a_written_roster_is_read_back_as_it_was(tmp_path: Path) -> None:
-    staff = (teacher(), teacher(staff="k7a2", name='"Ek, ""Elof"""', roles="rektor admin"))
+    staff = (*STAFF, teacher(staff="k7a2", name='"Ek, ""Elof"""', roles="rektor admin"))
     roster = read(tmp_path, (pupil(), pupil(pupil="p2", left="2026-01-09")), staff)
 
     write_roster(roster, tmp_path)
@@ -352,3 +386,228 @@ async def test_the_roster_kept_for_messages_is_without_the_handover(
 
     assert "skola-f1" not in kept
     assert SchoolRoster.model_validate_json(kept).pupils[0].name == "Majken Ågränd"
+
+
+# ---- Whom every school needs
+
+
+@pytest.mark.parametrize(
+    "staff",
+    [
+        (teacher(), REKTOR),
+        (teacher(), REKTOR, teacher(staff="eht1", roles="eht", email="", mobile="")),
+        (teacher(), REKTOR, EHT.replace("skola-1,", "skola-2,")),
+        # Who was reached until a newer row took the role, or the address, away.
+        (teacher(), REKTOR, EHT, teacher(staff="eht1", roles="admin", valid_from="2026-01-08")),
+        (
+            *(teacher(), REKTOR, EHT),
+            teacher(staff="eht1", roles="eht", email="", mobile="", valid_from="2026-01-08"),
+        ),
+    ],
+)
+def test_a_school_where_nobody_of_eht_can_be_reached_is_refused(
+    tmp_path: Path, staff: tuple[str, ...]
+) -> None:
+    (problem,) = problems(tmp_path, staff=staff)
+
+    assert problem == (
+        "staff.csv:1: roles: nobody with the role eht can be reached at the school of line 2 in "
+        "pupils.csv; wanted at least one, with an email or a mobile in their newest row"
+    )
+
+
+def test_every_school_with_pupils_needs_eht_and_rektor(tmp_path: Path) -> None:
+    elsewhere = pupil(school="skola-2", pupil="p2", contact_teachers="")
+
+    told = problems(tmp_path, (pupil(), elsewhere), (*STAFF, EHT.replace("skola-1,", "skola-3,")))
+
+    wanted = [f"staff.csv:1: roles: nobody with the role {role}" for role in ("eht", "rektor")]
+    assert [problem.partition(" can be")[0] for problem in told] == wanted
+    assert all("line 3 in pupils.csv" in problem for problem in told)
+
+
+def test_a_school_is_told_by_a_line_since_a_name_may_have_slipped_into_its_cell(
+    tmp_path: Path,
+) -> None:
+    told = problems(tmp_path, (pupil(), pupil(school="Majken", contact_teachers="")))
+
+    assert "Majken" not in "".join(told)
+
+
+def test_one_adult_may_be_both_and_be_reached_from_a_later_day_on(tmp_path: Path) -> None:
+    both = teacher(staff="a", roles="rektor eht", email="", valid_from="2026-01-08")
+
+    roster = read(tmp_path, staff=(teacher(), both))
+
+    assert len(roster.staff) == 2
+
+
+def test_with_staff_that_cannot_be_read_nobody_is_told_to_be_missing(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, staff=(teacher(), REKTOR, teacher(staff="eht1", roles="ehd")))
+
+    assert problem.startswith("staff.csv:4: roles: met 'ehd'")
+
+
+# ---- Who is away
+
+
+def test_absences_say_who_is_away_and_who_stands_in(tmp_path: Path) -> None:
+    rows = (away(), away(from_="2025-12-01", until="2025-12-01", substitute=""))
+
+    sick, alone = read(tmp_path, absences=rows).absences
+
+    assert (sick.first, sick.last) == (date(2025, 10, 6), date(2025, 10, 10))
+    assert (sick.staff, sick.substitute, alone.substitute) == ("k7a1", "eht1", "")
+
+
+@pytest.mark.parametrize(
+    ("cells", "told"),
+    [
+        ({"staff": "k9z1"}, "staff: is unknown; wanted staff of the same school in staff.csv"),
+        ({"staff": ""}, "staff: met nothing; wanted an identifier"),
+        ({"school": "skola-2", "substitute": ""}, "staff: is unknown; wanted staff"),
+        ({"substitute": "k9z1"}, "substitute: is unknown; wanted staff of the same school in"),
+        ({"substitute": "k7a1"}, "substitute: is the one who is away; wanted another, or nothing"),
+        ({"substitute": "Elof Ek"}, "substitute: met 7 characters of another kind; wanted an id"),
+        ({"until": "2025-10-05"}, "until: met 2025-10-05; wanted a date not before from, 2025-10-"),
+        ({"until": ""}, "until: met nothing; wanted a date such as 2025-08-18"),
+        ({"from": "2025-02-30"}, "from: met '2025-02-30'; wanted a date"),
+        ({"from": "6 oktober"}, "from: met 9 characters of another kind; wanted a date"),
+        ({"substitute": "a,b"}, "columns: met 6; wanted 5: school,staff,from,until,substitute"),
+    ],
+)
+def test_a_mistake_about_an_absence_is_told_with_line_and_column_and_no_name(
+    tmp_path: Path, cells: dict[str, str], told: str
+) -> None:
+    rows = (away(staff="rektor"), away(**cells))
+
+    (problem,) = problems(tmp_path, absences=rows)
+
+    assert problem.startswith(f"absences.csv:3: {told}")
+    assert not any(name in problem for name in ("Elof", "k9z1"))
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ([("10-06", "10-10"), ("10-10", "10-12")], ["3: from: shares days with line 2;"]),
+        ([("10-06", "10-10"), ("10-01", "10-31")], ["3: from: shares days with line 2;"]),
+        ([("10-06", "10-10"), ("10-06", "10-10")], ["3: from: shares days with line 2;"]),
+        (
+            [("10-01", "10-31"), ("10-02", "10-03"), ("10-20", "10-21")],
+            ["3: from: shares days with line 2;", "4: from: shares days with line 2;"],
+        ),
+    ],
+)
+def test_nobody_is_away_twice_on_one_day(
+    tmp_path: Path, rows: list[tuple[str, str]], told: list[str]
+) -> None:
+    absences = tuple(away(from_=f"2025-{first}", until=f"2025-{last}") for first, last in rows)
+
+    found = problems(tmp_path, absences=absences)
+
+    assert [problem.removeprefix("absences.csv:").partition(" wanted")[0] for problem in found] == (
+        told
+    )
+
+
+def test_days_of_two_people_and_days_after_one_another_are_no_overlap(tmp_path: Path) -> None:
+    rows = (away(), away(from_="2025-10-11", until="2025-10-12"), away(staff="rektor"))
+
+    assert len(read(tmp_path, absences=rows).absences) == 3
+
+
+def test_with_staff_that_cannot_be_read_nobody_away_is_told_to_be_unknown(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, staff=(teacher(slot="fredag"),), absences=(away(),))
+
+    assert problem.startswith("staff.csv:2: slot")
+
+
+def test_absences_are_written_where_there_are_any(tmp_path: Path) -> None:
+    roster = read(tmp_path, absences=(away(), away(staff="rektor", substitute="")))
+
+    write_roster(roster, tmp_path)
+    assert read_roster(tmp_path) == roster
+
+    write_roster(roster._replace(absences=()), tmp_path)
+    assert read_roster(tmp_path).absences == ()
+    assert not (tmp_path / "absences.csv").exists()
+
+
+# ---- Protected identity
+
+
+@pytest.mark.parametrize(("cell", "said"), [("yes", True), ("1", True), ("no", False), ("", False)])
+def test_a_pupils_identity_may_be_protected(tmp_path: Path, cell: str, said: bool) -> None:
+    roster = read(tmp_path, (protected(cell),))
+
+    assert roster.pupils[0].protected is said
+    assert "protected" not in repr(roster.pupils[0])
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("ja", "protected: met 'ja'; wanted yes or no, true or false, 1 or 0, or nothing for no"),
+        ("sekretess", "protected: met 9 characters of another kind; wanted yes or no"),
+    ],
+)
+def test_what_is_neither_yes_nor_no_leaves_nobody_unprotected(
+    tmp_path: Path, cell: str, told: str
+) -> None:
+    (problem,) = problems(tmp_path, (protected(cell),))
+
+    assert problem.startswith(f"pupils.csv:2: {told}")
+
+
+def test_protection_and_handover_have_columns_of_their_own(tmp_path: Path) -> None:
+    read(tmp_path)
+    header = f"{PUPILS_HEADER},protected,feeder_school,need,last_year_share"
+    row = f"{pupil()},yes,skola-f1,,0.12"
+    (tmp_path / "pupils.csv").write_text(f"{header}\n{row}\n", encoding="utf-8")
+    roster = read_roster(tmp_path)
+
+    write_roster(roster, tmp_path)
+
+    assert (roster.pupils[0].protected, roster.pupils[0].feeder_school) == (True, "skola-f1")
+    assert (tmp_path / "pupils.csv").read_text(encoding="utf-8") == f"{header}\n{row}\n"
+
+
+def test_a_column_in_another_place_is_told_with_the_header_that_is_wanted(tmp_path: Path) -> None:
+    read(tmp_path)
+    header = f"{HANDOVER_HEADER},protected"
+    (tmp_path / "pupils.csv").write_text(f"{header}\n", encoding="utf-8")
+
+    with pytest.raises(ConfigError, match="valid_from,protected as the first row, or with feeder"):
+        read_roster(tmp_path)
+
+
+def test_protection_has_a_column_where_any_pupil_has_it(tmp_path: Path) -> None:
+    roster = read(tmp_path, (protected(), protected("").replace("p0001", "p0002")))
+
+    write_roster(roster, tmp_path)
+    first, *_ = (tmp_path / "pupils.csv").read_text(encoding="utf-8").splitlines()
+
+    assert first == f"{PUPILS_HEADER},protected"
+    assert read_roster(tmp_path) == roster
+
+
+def test_rules_learns_whom_to_leave_out_of_figures(tmp_path: Path) -> None:
+    roster = read(tmp_path, (protected(),))
+
+    (record,) = records(roster.pupils, datetime(2025, 8, 18, 6, 0, tzinfo=UTC))
+
+    assert record.protected
+
+
+async def test_what_telling_needs_is_kept_for_messages(tmp_path: Path, redis_url: str) -> None:
+    roster = read(tmp_path, (protected(),), absences=(away(),))
+
+    async with connected(redis_url, partitions=4) as client:
+        store = IngestStore(client)
+        publisher = Publisher(client, 4, "roster")
+        await send_roster(store, publisher, roster, datetime(2025, 8, 18, 6, 0, tzinfo=UTC))
+        kept = SchoolRoster.model_validate_json(await client.hget(ROSTER, "skola-1") or b"")
+
+    assert kept.absences == roster.absences
+    assert kept.pupils[0].protected

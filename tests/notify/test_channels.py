@@ -1,120 +1,30 @@
-"""The ways out: real servers, and every way in which they fail."""
+"""Which ways out there are, that their secrets stay secret, and messages as files."""
 
-import socket
+import time
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from services.notify.channels.configured import configured_channels
-from services.notify.channels.email import EmailChannel, SmtpSettings
-from services.notify.channels.file import FileChannel
-from services.notify.channels.sms_46elks import ElksChannel, ElksSettings
+from services.notify.channels.email.settings import SmtpSettings
+from services.notify.channels.file.channel import FileChannel
+from services.notify.channels.settings import ChannelSettings
+from services.notify.channels.sms_46elks.settings import ElksSettings
+from services.notify.channels.webhook.settings import WebhookSettings
 from services.notify.delivery import SENT
 from services.notify.message import Composed
 from tests.notify.examples import THURSDAY, at
-from tests.notify.gateways import mail_server, sms_gateway
 
 MESSAGE = Composed("0" * 32, at(THURSDAY), "Hej å ä ö\n", "<p>Hej å ä ö</p>", "Hej å ä ö")
 ADDRESS, NUMBER = "kt-1@skola.example", "+46700000001"
+WEBHOOK_SECRET = "bmFydmFyYS1uYXJ2YXJhLW5hcnZhcmEtMQ=="
 
-
-def email_channel(port: int) -> EmailChannel:
-    return EmailChannel(
-        SmtpSettings(
-            smtp_host="127.0.0.1",
-            smtp_port=port,
-            smtp_tls="none",
-            mail_from="narvara@skola.example",
-            smtp_timeout=2,
-        )
-    )
-
-
-def sms_channel(url: str) -> ElksChannel:
-    return ElksChannel(ElksSettings(elks_url=url, elks_username="user", elks_timeout=2))
-
-
-def closed_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-async def test_an_email_arrives_whole() -> None:
-    with mail_server() as server:
-        outcome = await email_channel(server.port).send(ADDRESS, MESSAGE)
-
-    assert outcome == SENT
-    assert server.recipients == [ADDRESS]
-    assert "Hej å ä ö" in server.decoded
-    assert server.mails[0]["Message-ID"] == f"<{'0' * 32}@skola.example>"
-
-
-@pytest.mark.parametrize(
-    ("reply", "kind", "reason"),
-    [
-        ("450 try later", "transient", "SMTP 450"),
-        (f"550 <{ADDRESS}> unknown", "permanent", "SMTP 550"),
-    ],
-)
-async def test_a_reply_decides_and_its_words_are_kept_out(
-    reply: str, kind: str, reason: str
-) -> None:
-    with mail_server() as server:
-        server.replies = [reply]
-        outcome = await email_channel(server.port).send(ADDRESS, MESSAGE)
-
-    assert (outcome.kind, outcome.reason) == (kind, reason)
-
-
-async def test_a_mail_server_that_is_away_leaves_no_doubt() -> None:
-    outcome = await email_channel(closed_port()).send(ADDRESS, MESSAGE)
-
-    assert outcome.kind == "transient"
-    assert not outcome.in_doubt
-
-
-async def test_an_address_that_is_none_is_refused_for_good() -> None:
-    outcome = await email_channel(closed_port()).send("no address at all", MESSAGE)
-
-    assert outcome.kind == "permanent"
-
-
-async def test_a_mail_server_that_knows_no_tls_is_not_spoken_to_in_the_clear() -> None:
-    with mail_server() as server:
-        settings = SmtpSettings(
-            smtp_host="127.0.0.1", smtp_port=server.port, mail_from="narvara@skola.example"
-        )
-        outcome = await EmailChannel(settings).send(ADDRESS, MESSAGE)
-
-    assert outcome.kind == "transient"
-    assert server.raw == []
-
-
-async def test_an_sms_arrives_and_the_gateway_is_asked_to_keep_no_copy() -> None:
-    with sms_gateway() as gateway:
-        outcome = await sms_channel(gateway.url).send(NUMBER, MESSAGE)
-
-    assert outcome == SENT
-    assert gateway.forms == [
-        {"from": "NarVara", "to": NUMBER, "message": "Hej å ä ö", "dontlog": "message"}
-    ]
-
-
-async def test_a_gateway_that_asks_for_a_pause_is_heard() -> None:
-    with sms_gateway() as gateway:
-        gateway.answers = [(429, {"Retry-After": "120"})]
-        outcome = await sms_channel(gateway.url).send(NUMBER, MESSAGE)
-
-    assert (outcome.kind, outcome.retry_after) == ("transient", 120)
-
-
-async def test_a_gateway_that_is_away_leaves_no_doubt() -> None:
-    outcome = await sms_channel(f"http://127.0.0.1:{closed_port()}").send(NUMBER, MESSAGE)
-
-    assert outcome.kind == "transient"
-    assert not outcome.in_doubt
+SECRETS: list[tuple[type[ChannelSettings], str]] = [
+    (SmtpSettings, "smtp_password"),
+    (ElksSettings, "elks_password"),
+    (WebhookSettings, "webhook_secret"),
+]
 
 
 async def test_a_repeat_writes_the_same_file_again(tmp_path: Path) -> None:
@@ -138,23 +48,113 @@ async def test_a_folder_that_cannot_be_written_is_tried_again(tmp_path: Path) ->
 def test_one_gateway_alone_leaves_no_file_that_counts_as_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without = set(configured_channels(tmp_path))
+    without = set(configured_channels(tmp_path, time.time))
     monkeypatch.setenv("NARVARA_SMTP_HOST", "smtp.skola.example")
     monkeypatch.setenv("NARVARA_MAIL_FROM", "narvara@skola.example")
-    with_mail = set(configured_channels(tmp_path))
+    with_mail = set(configured_channels(tmp_path, time.time))
 
     assert without == {"email", "sms"}
     assert with_mail == {"email"}
 
 
-def test_a_mail_server_needs_a_sender() -> None:
-    with pytest.raises(ValidationError, match="NARVARA_MAIL_FROM"):
-        SmtpSettings(smtp_host="smtp.skola.example")
+def test_every_gateway_that_the_environment_names_is_a_channel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NARVARA_SMTP_HOST", "smtp.skola.example")
+    monkeypatch.setenv("NARVARA_MAIL_FROM", "narvara@skola.example")
+    monkeypatch.setenv("NARVARA_ELKS_USERNAME", "user")
+    monkeypatch.setenv("NARVARA_WEBHOOK_URL", "https://gateway.example/narvara")
+    monkeypatch.setenv("NARVARA_WEBHOOK_SECRET", WEBHOOK_SECRET)
+
+    assert set(configured_channels(tmp_path, time.time)) == {"email", "sms", "webhook"}
 
 
-def test_secrets_are_never_printed() -> None:
-    smtp = SmtpSettings.model_validate({"smtp_password": "hemligt"})
-    elks = ElksSettings.model_validate({"elks_password": "hemligt"})
+@pytest.mark.parametrize(("model", "secret"), SECRETS)
+def test_secrets_are_never_printed(model: type[ChannelSettings], secret: str) -> None:
+    settings = model.model_validate({secret: "hemligt"})
 
-    assert "hemligt" not in f"{smtp!r} {smtp} {elks!r} {elks}"
-    assert "hemligt" not in smtp.model_dump_json() + elks.model_dump_json()
+    assert "hemligt" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+
+
+@pytest.mark.parametrize(("model", "secret"), SECRETS)
+def test_a_secret_may_stand_in_a_file(
+    model: type[ChannelSettings], secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hemligt å\n", encoding="utf-8")
+    monkeypatch.setenv(f"NARVARA_{secret.upper()}_FILE", str(file))
+
+    value = getattr(model(), secret)
+
+    assert isinstance(value, SecretStr)
+    assert value.get_secret_value() == "hemligt å"
+
+
+def test_a_secret_stands_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "secret"
+    file.write_text("hemligt", encoding="utf-8")
+    monkeypatch.setenv("NARVARA_SMTP_PASSWORD", "hemligt")
+    monkeypatch.setenv("NARVARA_SMTP_PASSWORD_FILE", str(file))
+
+    with pytest.raises(ValidationError, match="NARVARA_SMTP_PASSWORD_FILE are both set") as refused:
+        SmtpSettings()
+
+    assert "hemligt" not in str(refused.value)
+
+
+def test_a_file_of_a_secret_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NARVARA_ELKS_PASSWORD_FILE", "/nowhere/secret")
+
+    with pytest.raises(ValidationError, match="NARVARA_ELKS_PASSWORD_FILE names /nowhere/secret"):
+        ElksSettings()
+
+
+def test_what_is_wrong_with_other_settings_tells_no_secret() -> None:
+    wrong = {"smtp_host": "smtp.skola.example", "smtp_password": "hemligt"}
+
+    with pytest.raises(ValidationError, match="NARVARA_MAIL_FROM") as refused:
+        SmtpSettings.model_validate(wrong)
+
+    assert "hemligt" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"mail_from": "", "smtp_host": "a"}, "NARVARA_MAIL_FROM"),
+        ({"mail_bounces": "nobody"}, "NARVARA_MAIL_BOUNCES is no address"),
+        ({"mail_reply_to": "a@b.se\nBcc: c@d.se"}, "NARVARA_MAIL_REPLY_TO is no address"),
+        ({"smtp_username": "user", "smtp_tls": "none"}, "in the clear"),
+    ],
+)
+def test_a_mail_server_needs_a_sender_and_safe_ways(wrong: dict[str, str], told: str) -> None:
+    right = {"smtp_host": "smtp.skola.example", "mail_from": "narvara@skola.example"}
+
+    with pytest.raises(ValidationError, match=told):
+        SmtpSettings.model_validate({**right, **wrong})
+
+
+@pytest.mark.parametrize("sender", ["NV", "1Narvara", "Närvara", "Narvara Skola", "NarvaraSkolan"])
+def test_an_sms_comes_from_3_to_11_letters_and_digits(sender: str) -> None:
+    with pytest.raises(ValidationError):
+        ElksSettings.model_validate({"sms_from": sender})
+
+    assert ElksSettings.model_validate({"sms_from": "Skola1"}).sms_from == "Skola1"
+    assert ElksSettings.model_validate({"sms_from": "+46700000000"}).sms_from == "+46700000000"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"webhook_url": "http://gateway.example/"},
+        {"webhook_secret": ""},
+        {"webhook_secret": "c2hvcnQ="},
+        {"webhook_secret": "no base64"},
+    ],
+)
+def test_a_webhook_is_called_over_https_and_signed(wrong: dict[str, str]) -> None:
+    right = {"webhook_url": "https://gateway.example/", "webhook_secret": WEBHOOK_SECRET}
+    assert WebhookSettings.model_validate(right).key.startswith(b"narvara")
+
+    with pytest.raises(ValidationError):
+        WebhookSettings.model_validate({**right, **wrong})

@@ -21,10 +21,14 @@ from services.notify.delivery import (
 @pytest.mark.parametrize(
     ("outcome", "kind"),
     [
-        (smtp_outcome(250), "sent"),
-        (smtp_outcome(421), "transient"),
-        (smtp_outcome(450), "transient"),
-        (smtp_outcome(550), "permanent"),
+        (smtp_outcome(250, "content"), "sent"),
+        (smtp_outcome(421, "RCPT"), "transient"),
+        (smtp_outcome(450, "RCPT"), "transient"),
+        (smtp_outcome(550, "RCPT"), "permanent"),
+        (smtp_outcome(554, "DATA"), "permanent"),
+        (smtp_outcome(554, "content"), "permanent"),
+        (smtp_outcome(554, "connect"), "transient"),
+        (smtp_outcome(550, "MAIL"), "transient"),
         (http_outcome(200), "sent"),
         (http_outcome(408), "transient"),
         (http_outcome(429), "transient"),
@@ -41,7 +45,55 @@ def test_transient_and_permanent_failures_are_kept_apart(outcome: Outcome, kind:
 def test_only_a_connection_that_was_made_leaves_a_doubt() -> None:
     assert no_answer(TimeoutError()).in_doubt
     assert not no_answer(ConnectionRefusedError(), reached=False).in_doubt
-    assert not smtp_outcome(450).in_doubt
+    assert not smtp_outcome(450, "content").in_doubt
+
+
+def test_a_gateway_that_broke_down_may_have_taken_it_one_that_did_not_begin_has_not() -> None:
+    in_doubt = [
+        status for status in (408, 429, 500, 502, 503, 504) if http_outcome(status).in_doubt
+    ]
+
+    assert in_doubt == [500, 502, 504]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "down"),
+    [
+        (smtp_outcome(451, "connect"), True),
+        (smtp_outcome(550, "MAIL"), True),
+        (smtp_outcome(421, "content"), True),
+        (smtp_outcome(450, "RCPT"), False),
+        (smtp_outcome(452, "content"), False),
+        (smtp_outcome(550, "RCPT"), False),
+        (http_outcome(429), True),
+        (http_outcome(500), True),
+        (http_outcome(400), False),
+        (no_answer(TimeoutError()), True),
+    ],
+)
+def test_what_all_messages_would_meet_is_told_from_what_one_meets(
+    outcome: Outcome, down: bool
+) -> None:
+    assert outcome.gateway_down is down
+
+
+@pytest.mark.parametrize(
+    ("words", "dead"),
+    [
+        ("5.1.1 unknown", True),
+        ("5.1.10 no such host takes mail", True),
+        ("5.1.1", True),
+        ("5.1.1x", False),
+        ("5.1.8 your host is unknown", False),
+        ("5.7.1 not allowed", False),
+        ("unknown user 5.1.1", False),
+        ("", False),
+    ],
+)
+def test_only_a_status_that_says_so_makes_an_address_dead(words: str, dead: bool) -> None:
+    assert smtp_outcome(550, "RCPT", words).dead_address is dead
+    assert not smtp_outcome(450, "RCPT", words).dead_address
+    assert not smtp_outcome(550, "MAIL", words).dead_address
 
 
 def test_the_pause_doubles_to_an_hour() -> None:
@@ -63,6 +115,14 @@ def test_a_gateway_that_asks_for_a_longer_pause_gets_it_to_a_day() -> None:
 
 def test_an_unreadable_wish_is_no_wish() -> None:
     assert http_outcome(503, "Wed, 21 Oct 2026 07:28:00 GMT").retry_after is None
+    assert http_outcome(503, "soon").retry_after is None
+
+
+def test_a_wish_for_a_time_is_counted_from_the_gateway_s_clock() -> None:
+    now, later = "Wed, 21 Oct 2026 07:28:00 GMT", "Wed, 21 Oct 2026 07:30:00 GMT"
+
+    assert http_outcome(503, later, now).retry_after == 120
+    assert http_outcome(503, now, later).retry_after == 0
 
 
 def test_what_is_taken_is_sent() -> None:

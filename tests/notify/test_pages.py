@@ -7,7 +7,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from services.notify.desk import Fate, Item, Page, Recipient, signal_of
+from services.notify.desk import Fate, Kind, Page, Recipient, Shown, Signal, signal_of
 from services.notify.pages.page import Opened, page_routes
 from shared.events import StepKind
 from tests.notify.examples import (
@@ -17,7 +17,6 @@ from tests.notify.examples import (
     PUPIL,
     SCHOOL,
     THURSDAY,
-    WEDNESDAY,
     at,
     step,
 )
@@ -26,24 +25,24 @@ TOKEN = "AbCdEfGhIjKlMnOpQrStUv"
 OPENED = "step-opened"
 
 
-def item(pupil: str = PUPIL, opened: str = OPENED, **fields: Any) -> Item:
-    return Item(
-        recipient=Recipient(school=SCHOOL, staff=EHT),
-        signal=signal_of(step(pupil=pupil, **fields), opened, 3),
-        steps=(opened,),
-        after=at(WEDNESDAY),
-        channels=("sms",),
-        reason="an example",
-    )
+def item(pupil: str = PUPIL, opened: str = OPENED, **fields: Any) -> tuple[Shown, Signal]:
+    """A finding on the page, and what is seen of it; each step shows another."""
+    seen = step(pupil=pupil, **fields)
+    return Shown(seen.step_id, opened), signal_of(seen, 3)
 
 
 async def opened(
-    *items: Item, token: str = TOKEN, fates: Mapping[str, Fate] | None = None
+    *items: tuple[Shown, Signal],
+    token: str = TOKEN,
+    fates: Mapping[str, Fate] | None = None,
+    kind: Kind = "immediate",
 ) -> httpx.Response:
-    page = Page(kind="immediate", made=at(THURSDAY), items=items)
+    shown = tuple(each for each, _ in items)
+    page = Page(kind, Recipient(SCHOOL, EHT), at(THURSDAY), shown)
+    signals = {each.shows: signal for each, signal in items}
 
     async def find(wanted: str) -> Opened | None:
-        return Opened(page, fates or {}) if wanted == TOKEN else None
+        return Opened(page, signals, fates or {}) if wanted == TOKEN else None
 
     transport = httpx.ASGITransport(Starlette(routes=page_routes(find)))
     async with httpx.AsyncClient(transport=transport, base_url="http://notify") as client:
@@ -164,5 +163,22 @@ async def test_good_news_has_a_fate_only_when_it_is_over(level: int, *, shown: b
     assert ('class="fate"' in page) is shown
 
 
+async def test_what_is_seen_no_more_is_left_out_and_the_rest_is_shown() -> None:
+    forgotten, signal = item(OTHER_PUPIL, "other")
+    shown = (forgotten.but(shows="forgotten"), signal)
+
+    page = (await opened(shown, item())).text
+
+    assert f"Elev {PUPIL}" in page
+
+
 async def test_a_step_without_words_has_a_page_all_the_same() -> None:
     assert (await opened(item(words={}))).status_code == 200
+
+
+async def test_the_page_of_a_warning_says_what_is_held_and_how_to_let_it_go() -> None:
+    page = (await opened(kind="storm")).text
+
+    assert "Alla utskick hålls" in page
+    assert "narvara notify release" in page
+    assert "underlag för samtal" not in page

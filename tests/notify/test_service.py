@@ -4,10 +4,11 @@ import asyncio
 import json
 import re
 import shutil
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,15 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from services.notify.app import create_app
+from services.notify.channels.sms_46elks.reports import report_url
+from services.notify.desk import Asked
 from services.notify.settings import Settings
+from services.notify.stages.route import address_key
 from services.notify.store import LEASE, key
 from shared.broker import make_client
-from shared.events import CaseMessage, CaseStep, TimeReached
+from shared.events import FACT, CaseAnswer, CaseMessage, CaseStep, CaseTold, Fact, TimeReached
 from shared.roster import ROSTER
-from shared.streams import BODY, case_steps
+from shared.streams import BODY, attendance, case_steps, partition_of
 from shared.telemetry import Lifeline
 from tests.notify.examples import (
     EHT,
@@ -42,6 +46,7 @@ from tests.notify.examples import (
     unit_step,
 )
 from tests.notify.gateways import MailServer, SmsGateway, mail_server, sms_gateway
+from tests.notify.lives import ask
 
 PARTITIONS = 2
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -109,6 +114,17 @@ class School:
 
         await eventually(folded)
 
+    async def nothing_waits(self) -> None:
+        async def settled() -> bool:
+            return not await self.rows("outbox") and not await self.rows("said")
+
+        await eventually(settled)
+
+    async def told(self, partition: int) -> list[Fact]:
+        """What rules hears on a partition."""
+        stream: Any = await self.client.xrange(attendance(partition))
+        return [FACT.validate_json(fields[BODY]) for _, fields in stream]
+
     @asynccontextmanager
     async def notify(self) -> AsyncIterator[Starlette]:
         app = create_app(self.settings)
@@ -162,6 +178,7 @@ async def school(
         config_dir=config,
         partitions=PARTITIONS,
         retry_seconds=0.05,
+        apart_seconds=0,
         lease_seconds=2,
         public_url="https://narvara.skola.example",
     )
@@ -258,19 +275,21 @@ async def test_the_ledger_names_step_recipient_and_channel(
 ) -> None:
     async with school.notify():
         await school.time_passes(reached(WEDNESDAY))
-        await school.happens(step(step_id="opened-2"), step("raised", level=3, step_id="raised-3"))
+        await school.happens(
+            step(step_id="opened-2"),
+            step(level=3, step_id="opened-3", pupil=OTHER_PUPIL),
+            step("raised", level=4, step_id="raised-4", pupil=OTHER_PUPIL),
+        )
         await school.time_passes(SLOT)
         await until(lambda: len(mail.raw) == 1)
 
-        async def settled() -> bool:
-            return not await school.rows("outbox")
-
-        await eventually(settled)
+        await school.nothing_waits()
         ledger = await school.rows("ledger")
 
     assert set(ledger) == {
         f"opened-2 {SCHOOL}/{TEACHER} email",
-        f"raised-3 {SCHOOL}/{EHT} sms",
+        f"opened-3 {SCHOOL}/{EHT} sms",
+        f"raised-4 {SCHOOL}/{EHT} sms",
     }
 
 
@@ -335,11 +354,82 @@ async def test_when_every_channel_refuses_it_is_a_dead_letter_that_can_be_replay
         await school.happens(step(level=3))
         await eventually(given_up)
         (name, letter), *_ = (await school.rows("dead-letters")).items()
-        call: Any = school.client.hset(key("replay"), name, "1")
-        await call
+        await ask(school.client, name, Asked("replay"))
         await until(lambda: len(sms.forms) == 1)
 
-    assert letter["reason"] == "sms: HTTP 400; email: SMTP 550"
+    assert letter["reason"] == "sms: HTTP 400; email: SMTP 550 at RCPT"
+    assert await school.rows("dead-letters") == {}
+
+
+async def test_when_the_gateway_has_accepted_rules_hears_who_was_told_of_whom(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    sms.answers = [(503, {})]
+    far_pupil = "elev-4"
+    rows = (pupil(PUPIL), pupil(far_pupil))
+    staff = (member(TEACHER, "contact_teacher"), member(EHT, "eht"))
+    await school.set_roster(roster(*rows, *staff).model_dump_json(by_alias=True))
+    home, other = (partition_of(SCHOOL, each, PARTITIONS) for each in (PUPIL, far_pupil))
+
+    async def heard() -> bool:
+        return len(await school.told(home)) == len(await school.told(other)) == 1
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(
+            step(level=3),
+            step(pupil=far_pupil),
+            step(pupil=far_pupil, rule="late-arrivals"),
+        )
+        await until(lambda: len(sms.forms) == 1)
+        await school.time_passes(SLOT)
+        await eventually(heard)
+        await school.nothing_waits()
+
+    assert home != other
+    assert await school.told(home) == [
+        CaseTold(school=SCHOOL, pupil=PUPIL, recipient=EHT, on=WEDNESDAY)
+    ]
+    assert await school.told(other) == [
+        CaseTold(school=SCHOOL, pupil=far_pupil, recipient=TEACHER, on=THURSDAY)
+    ]
+
+
+async def test_good_news_and_units_have_no_deadline(school: School, mail: MailServer) -> None:
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(rule="better", good_news=True), unit_step())
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1)
+        await school.nothing_waits()
+
+    assert [await school.told(partition) for partition in range(PARTITIONS)] == [[], []]
+
+
+async def test_what_someone_drops_is_sent_to_nobody(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    sms.answers = [(400, {})]
+    mail.replies = ["550 no such mailbox"]
+
+    async def given_up() -> bool:
+        return bool(await school.rows("dead-letters"))
+
+    async def dropped() -> bool:
+        return bool(await school.rows("dropped"))
+
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await eventually(given_up)
+        (name,) = await school.rows("dead-letters")
+        await ask(school.client, name, Asked("drop", "told by phone"))
+        await eventually(dropped)
+        await school.time_passes(reached(WEDNESDAY, "17:30"), reached(THURSDAY, "08:00"))
+        await school.all_folded()
+        await school.nothing_waits()
+
+    assert (mail.raw, sms.forms) == ([], [])
     assert await school.rows("dead-letters") == {}
 
 
@@ -421,25 +511,27 @@ async def test_history_is_told_to_nobody_and_what_is_open_comes_in_the_first_dig
             step("cleared", pupil=OTHER_PUPIL, history=True),
         )
         await school.time_passes(reached(WEDNESDAY), live(), SLOT)
-        await until(lambda: len(sms.forms) == 1)
+        await until(lambda: len(mail.raw) == 1)
         await school.all_folded()
 
-    assert sms.forms[0]["message"].startswith("Du har nya närvarosignaler")
-    assert mail.raw == []
+    assert text_of(mail).startswith("Du har nya närvarosignaler")
+    assert (mail.recipients, sms.forms) == ([EHT_MAIL], [])
 
 
-async def test_a_new_roster_counts_from_the_next_step_on(school: School, mail: MailServer) -> None:
+async def test_a_new_roster_counts_for_all_that_is_not_told_yet(
+    school: School, mail: MailServer
+) -> None:
     async with school.notify():
         await school.time_passes(reached(WEDNESDAY))
-        await school.happens(step())
+        await school.happens(step(), step(pupil=OTHER_PUPIL))
         await school.all_folded()
         rows = roster(
             member(TEACHER, "contact_teacher"),
             member("kt-2", "contact_teacher"),
-            pupil("elev-3", "kt-2"),
+            pupil(PUPIL),
+            pupil(OTHER_PUPIL, "kt-2"),
         )
         await school.set_roster(rows.model_dump_json(by_alias=True))
-        await school.happens(step(pupil="elev-3"))
         await school.time_passes(SLOT)
         await until(lambda: len(mail.raw) == 2)
 
@@ -537,3 +629,197 @@ async def test_one_close_in_many_partitions_is_one_message(school: School, sms: 
 
     assert sent_before_all_have_closed == 0
     assert len(sms.forms) == 1
+
+
+async def post(app: Starlette, path: str, **fields: Any) -> httpx.Response:
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://notify") as client:
+        return await client.post(path, data=fields)
+
+
+async def answers_path(mail: MailServer) -> str:
+    await until(lambda: len(mail.raw) == 1)
+    link = link_in(text_of(mail)).removeprefix("https://narvara.skola.example")
+    return f"{link}/answers"
+
+
+async def test_an_answer_by_the_link_of_a_mail_reaches_rules_and_is_told_to_nobody_again(
+    school: School, mail: MailServer
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), partition=0)
+        await school.time_passes(SLOT)
+        path = await answers_path(mail)
+        answered = await post(app, path, pupil="1", answer="talked", note="Ringde hem")
+        again = await post(app, path, pupil="1", answer="talked")
+        await school.time_passes(reached(date(2025, 9, 18), "15:00"))
+        await school.all_folded()
+        await school.nothing_waits()
+
+    assert (answered.status_code, answered.json()) == (
+        200,
+        {"answered": "talked", "again_on": "2025-09-25"},
+    )
+    assert again.status_code == 200
+    facts = await school.told(partition_of(SCHOOL, PUPIL, PARTITIONS))
+    assert [each for each in facts if isinstance(each, CaseAnswer)] == [
+        CaseAnswer(school=SCHOOL, pupil=PUPIL, answer="talked", by=TEACHER, on=THURSDAY)
+    ]
+    assert len(mail.raw) == 1
+
+
+async def test_a_note_stays_in_notify_and_goes_out_in_no_event(
+    school: School, mail: MailServer
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), partition=0)
+        await school.time_passes(SLOT)
+        await post(app, await answers_path(mail), pupil="1", answer="talked", note="Ringde hem")
+        await school.nothing_waits()
+
+    (kept,) = (await school.rows("notes")).values()
+    assert (kept["text"], kept["by"]) == ("Ringde hem", TEACHER)
+    for partition in range(PARTITIONS):
+        stream: Any = await school.client.xrange(attendance(partition))
+        assert "Ringde" not in repr(stream)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "said"),
+    [
+        ({"pupil": "1", "answer": "shrug"}, 422, "answer"),
+        ({"pupil": "1"}, 422, "answer: Field required"),
+        ({"pupil": "2", "answer": "talked"}, 409, "from 1 to 1"),
+        ({"pupil": "1", "answer": "known_cause"}, 409, "wanted a date from 2025-09-11 on"),
+        ({"pupil": "1", "answer": "talked", "note": "å" * 9000}, 413, "bytes"),
+    ],
+)
+async def test_an_answer_that_cannot_be_taken_says_why_and_changes_nothing(
+    school: School, mail: MailServer, fields: dict[str, str], status: int, said: str
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), partition=0)
+        await school.time_passes(SLOT)
+        answer = await post(app, await answers_path(mail), **fields)
+
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+    assert await school.rows("cases") == {}
+
+
+async def test_an_unknown_link_and_one_of_somebody_who_has_left_look_alike(
+    school: School, mail: MailServer
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), partition=0)
+        await school.time_passes(SLOT)
+        path = await answers_path(mail)
+        gone = roster(member(EHT, "eht"), pupil())
+        await school.set_roster(gone.model_dump_json(by_alias=True))
+        left = await post(app, path, pupil="1", answer="talked")
+        unknown = await post(app, "/m/AAAAAAAAAAAAAAAAAAAAAA/answers", pupil="1", answer="talked")
+
+    assert (left.status_code, left.json()) == (unknown.status_code, unknown.json())
+    assert left.status_code == 404
+
+
+async def test_to_look_at_an_answers_address_changes_nothing(
+    school: School, mail: MailServer
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), partition=0)
+        await school.time_passes(SLOT)
+        looked = await get(app, await answers_path(mail))
+
+    assert looked.status_code == 405
+    assert await school.rows("cases") == {}
+
+
+async def test_a_mailbox_that_nobody_has_any_more_is_written_to_once_and_eht_told_instead(
+    school: School, mail: MailServer
+) -> None:
+    rows = roster(
+        member(TEACHER, "contact_teacher", mobile=""),
+        member(EHT, "eht", mobile=""),
+        pupil(),
+        pupil(OTHER_PUPIL),
+    )
+    await school.set_roster(rows.model_dump_json(by_alias=True))
+    mail.replies = ["550 5.1.1 no such mailbox"]
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(), step(pupil=OTHER_PUPIL), partition=0)
+        await school.time_passes(SLOT)
+        await gone(school, 1)
+        await school.time_passes(reached(date(2025, 9, 18), "15:00"))
+        await until(lambda: len(mail.raw) == 1)
+        await school.nothing_waits()
+        kept = await school.rows("unreachable")
+        dead = await school.rows("dead-letters")
+
+    assert mail.recipients == [EHT_MAIL]
+    assert (len(kept), dead) == (1, {})
+    assert TEACHER_MAIL not in repr(kept)
+
+
+async def test_an_address_called_dead_by_hand_is_used_no_more_until_it_is_called_alive(
+    school: School, mail: MailServer
+) -> None:
+    rows = roster(
+        member(TEACHER, "contact_teacher", mobile=""), member(EHT, "eht", mobile=""), pupil()
+    )
+    await school.set_roster(rows.model_dump_json(by_alias=True))
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await ask(school.client, address_key(f" {TEACHER_MAIL.upper()} "), Asked("dead", "bounced"))
+        await gone(school, 1)
+        await school.happens(step(), partition=0)
+        await school.time_passes(SLOT)
+        await until(lambda: len(mail.raw) == 1)
+        await ask(school.client, address_key(TEACHER_MAIL), Asked("alive"))
+        await gone(school, 0)
+        await school.happens(step("raised", level=2, as_of=THURSDAY), partition=0)
+        await school.time_passes(reached(date(2025, 9, 18), "15:00"))
+        await until(lambda: len(mail.raw) == 2)
+
+    assert mail.recipients == [EHT_MAIL, TEACHER_MAIL]
+
+
+async def gone(school: School, count: int) -> None:
+    async def known() -> bool:
+        return len(await school.rows("unreachable")) == count
+
+    await eventually(known)
+
+
+async def test_a_delivery_report_is_counted_and_one_that_is_none_of_ours_is_not_found(
+    school: School,
+) -> None:
+    address = report_url("/sms/reports", "0a1b2c", b"secret")
+    async with school.notify() as app:
+        ours = await post(app, address, id="s1", status="delivered")
+        foreign = await post(app, "/sms/reports?message=0a1b2c&proof=1", status="delivered")
+        figures = (await get(app, "/metrics")).text
+
+    assert (ours.status_code, foreign.status_code) == (204, 404)
+    assert 'narvara_sms_reports_total{status="delivered"}' in figures
+
+
+async def test_two_sms_to_a_number_are_kept_apart_so_that_a_crash_cannot_mix_them_up(
+    school: School, sms: SmsGateway
+) -> None:
+    school.settings = school.settings.model_copy(update={"apart_seconds": 1.0})
+    async with school.notify():
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3), partition=0)
+        await until(lambda: len(sms.forms) == 1)
+        first = time.monotonic()
+        await school.happens(step(level=3, pupil=OTHER_PUPIL), partition=0)
+        await until(lambda: len(sms.forms) == 2)
+
+    assert time.monotonic() - first >= 0.9

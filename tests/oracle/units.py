@@ -31,7 +31,8 @@ Cells = dict[tuple[str, date], Cell]
 
 
 def counted(pupils: Iterable[Figures], calendar: Calendar, day: date) -> Cells:
-    """Every cell of the last 60 school days, as it is known at the close of `day`."""
+    """Every cell of the last 60 school days, as it is known at the close of `day`; pupils with
+    protected identity are in none."""
     cells: Cells = {}
 
     def count(unit: str, on: date, *, hit: bool) -> None:
@@ -39,6 +40,8 @@ def counted(pupils: Iterable[Figures], calendar: Calendar, day: date) -> Cells:
 
     recent = [each for each in calendar.in_order if each <= day][-HORIZON - 1 :]
     for pupil in pupils:
+        if pupil.record.get("protected"):
+            continue
         school_class = pupil.record.get("class")
         for on in recent if school_class else ():
             if pupil.day(on).counts:

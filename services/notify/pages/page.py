@@ -5,7 +5,7 @@ cache, tells no other site where it was opened, and loads nothing from anywhere.
 """
 
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from services.notify.desk import Fate, Item, Page
+from services.notify.desk import Fate, Page, Shown, Signal
 from services.notify.pages.words import LEVELS, Words, about, fate
 
 _HERE = Path(__file__).parent
@@ -28,6 +28,8 @@ class Opened:
     """A page as kept, and what has become of its findings since, by the step that opened them."""
 
     page: Page
+    signals: Mapping[str, Signal]
+    """By the step that shows them."""
     fates: Mapping[str, Fate]
 
 
@@ -75,26 +77,24 @@ def _headers(style: str) -> dict[str, str]:
 
 def _grouped(opened: Opened, *, good_news: bool) -> list[dict[str, Any]]:
     """The signals by pupil or unit; the items come in the order in which they are to be read."""
-    items = (item for item in opened.page.items if item.signal.good_news is good_news)
-    groups = [list(each) for _, each in groupby(items, lambda item: item.signal.about)]
+    known = ((item, opened.signals.get(item.shows)) for item in opened.page.items)
+    items = [(item, signal) for item, signal in known if signal and signal.good_news is good_news]
+    groups = [list(each) for _, each in groupby(items, lambda pair: pair[1].about)]
     return [
         {
-            "about": about(group[0].signal),
-            "school": group[0].signal.school,
-            "signals": _signals(group, opened.fates),
+            "about": about(group[0][1]),
+            "school": group[0][1].school,
+            "signals": [_signal(item, signal, opened.fates) for item, signal in group],
         }
         for group in groups
     ]
 
 
-def _signals(items: Iterable[Item], fates: Mapping[str, Fate]) -> list[dict[str, Any]]:
-    return [
-        {
-            "title": item.signal.title,
-            "since": item.signal.since.isoformat(),
-            "level": LEVELS[item.signal.level],
-            "words": Words(item.signal.words.get("sv", ""), item.signal.words.get("en", "")),
-            "fate": fate(fates.get(item.signal.opened), item.signal),
-        }
-        for item in items
-    ]
+def _signal(item: Shown, signal: Signal, fates: Mapping[str, Fate]) -> dict[str, Any]:
+    return {
+        "title": signal.title,
+        "since": signal.since.isoformat(),
+        "level": LEVELS[signal.level],
+        "words": Words(signal.words.get("sv", ""), signal.words.get("en", "")),
+        "fate": fate(fates.get(item.opened), signal),
+    }

@@ -1,4 +1,4 @@
-"""Messages as files in a folder: what an installation without gateways does, losing nothing."""
+"""Messages as files."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ class FileChannel:
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         stem = f"{message.made:%Y%m%dT%H%M}-{message.id[:12]}"
         if self._form == "email":
-            name, content = f"{stem}.eml", bytes(as_email(message, _SENDER, address))
+            name, content = f"{stem}.eml", as_email(message, _SENDER, address)
         else:
             name, content = f"{stem}.sms.txt", f"To: {address}\n\n{message.sms}\n".encode()
         unfinished = self._folder / f".{name}"

@@ -1,0 +1,1 @@
+"""E-mail by SMTP, to the school's own mail server."""

@@ -1,0 +1,1 @@
+"""SMS by 46elks: one HTTPS call a message."""

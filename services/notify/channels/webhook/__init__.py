@@ -1,0 +1,1 @@
+"""A signed call to a gateway of your own choice."""

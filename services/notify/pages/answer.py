@@ -1,0 +1,91 @@
+"""Answers over HTTP: `POST /m/{token}/answers`, by whoever has a message's link.
+
+A form or JSON: `pupil` (the place on the page, from 1), `answer`, `until`, `note`, `for_eht`. What
+comes back is JSON. GET and HEAD change nothing anywhere.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import date
+from typing import Annotated, Any
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from services.notify.answers import (
+    AnswerRefusedError,
+    Form,
+    NotNowError,
+    Taken,
+    UnknownLinkError,
+)
+from shared.events import AnswerKind
+
+Give = Callable[[str, Form], Awaitable[Taken]]
+
+_LONGEST = 16_384
+"""Bytes of a body."""
+
+_HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+class _Filled(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    pupil: int = Field(ge=1, le=10_000)
+    answer: AnswerKind
+    until: date | None = None
+    note: Annotated[str, Field(max_length=4000)] = ""
+    for_eht: bool = False
+
+
+def answer_routes(give: Give) -> list[BaseRoute]:
+    """`/m/{token}/answers`."""
+
+    async def take(request: Request) -> Response:
+        body = await _body(request)
+        if body is None:
+            return _said(413, f"met a longer body; wanted at most {_LONGEST} bytes")
+        try:
+            filled = _read(request, body)
+        except ValidationError as error:
+            return _said(422, "; ".join(sorted({_what(each) for each in error.errors()})))
+        try:
+            taken = await give(request.path_params["token"], Form(**filled.model_dump()))
+        except UnknownLinkError:
+            return _said(404, "unknown link")
+        except AnswerRefusedError as error:
+            return _said(409, str(error))
+        except NotNowError:
+            return _said(503, "not now; ask again", {"Retry-After": "5"})
+        again = taken.again_on.isoformat() if taken.again_on else None
+        return JSONResponse({"answered": filled.answer, "again_on": again}, headers=_HEADERS)
+
+    return [Route("/m/{token}/answers", take, methods=["POST"])]
+
+
+async def _body(request: Request) -> bytes | None:
+    body = b""
+    async for part in request.stream():
+        body += part
+        if len(body) > _LONGEST:
+            return None
+    return body
+
+
+def _read(request: Request, body: bytes) -> _Filled:
+    if request.headers.get("content-type", "").startswith("application/json"):
+        return _Filled.model_validate_json(body)
+    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=False)
+    return _Filled.model_validate(dict(pairs))
+
+
+def _what(error: Any) -> str:
+    """Which field is wrong and how; never what was met, which may be a note."""
+    return f"{'.'.join(map(str, error['loc'])) or 'body'}: {error['msg']}"
+
+
+def _said(status: int, why: str, headers: dict[str, str] | None = None) -> Response:
+    return JSONResponse({"error": why}, status, headers={**_HEADERS, **(headers or {})})
