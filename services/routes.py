@@ -26,7 +26,7 @@ from services.notify.telling import World, choices
 from services.reasons import CHANNELS, WEEKDAYS, in_swedish
 from services.recorded import recorded
 from services.rehearse import Answering, Rehearsal, Telling, Told, Untold
-from services.rules.garbage import collect_seldom
+from services.rules.garbage import collecting_seldom
 from services.told import Summary, as_json, clock, show, show_summary, told_line, who, why_of
 from shared.broker import connected
 from shared.calendar import SchoolCalendar
@@ -361,6 +361,7 @@ def _slot(slot: str) -> str:
 )
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same answers.")
 @_FORMAT
+@collecting_seldom()
 def rehearse(
     events: Path,
     *,
@@ -383,7 +384,6 @@ def rehearse(
 
     Rows that can't be read are told on standard error and left out; the exit code is then 1.
     """
-    collect_seldom()
     config = Settings().config_dir
     days = read_config(calendar or config / CALENDAR, SchoolCalendar)
     book = read_config(rulebook or config / RULEBOOK, Rulebook)

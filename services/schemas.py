@@ -90,7 +90,21 @@ _HOVER: dict[str, dict[str, str]] = {
     "Routing": {
         "default_slot": "When digests go out, such as `thu 15:00`.",
         "start_list": "What is open when a school goes live: told in a digest, or held.",
+        "quiet_hours": "When nothing is sent; what would be is told afterwards, if it stands.",
+        "silences": "Telling that waits until a day, and why.",
         "routes": "The first that matches decides.",
+    },
+    "QuietHours": {
+        "from": "Local time at which they begin, such as 18:00.",
+        "to": "Local time at which they end; earlier than `from`: on the next day.",
+    },
+    "Rotation": {"staff": "Staff ids; a week each, in this order."},
+    "Silence": {
+        "levels": "Levels that wait; left out: all.",
+        "audience": "Audiences for whom it waits; left out: all.",
+        "schools": "Schools in which it waits; left out: all.",
+        "rules": "Ids of the rules whose findings wait; left out: all.",
+        "reason": "For people who read the file.",
     },
     "Route": {
         "levels": "Levels it is for; left out: all.",

@@ -17,7 +17,7 @@ from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
 from services.recorded import recorded
 from services.rules.backtest import backtest as fold
-from services.rules.garbage import collect_seldom
+from services.rules.garbage import collecting_seldom
 from services.rules.report import show_steps
 from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
 from shared.calendar import SchoolCalendar
@@ -95,6 +95,7 @@ def problems_in(folder: Path) -> list[Problem]:
     help="Of a contact teacher, for the noise that --truth tells.",
 )
 @click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
+@collecting_seldom()
 def backtest(
     events: Path,
     *,
@@ -112,7 +113,6 @@ def backtest(
 
     Rows that can't be read are told on standard error and left out; the exit code is then 1.
     """
-    collect_seldom()
     config = Settings().config_dir
     book = read_config(rulebook or config / RULEBOOK, Rulebook)
     days = read_config(calendar or config / CALENDAR, SchoolCalendar)

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.rules.garbage import collect_seldom
+from services.rules.garbage import collecting_seldom
 from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
 from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
@@ -56,7 +56,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
 
     @asynccontextmanager
     async def running() -> AsyncIterator[None]:
-        collect_seldom()
+        with collecting_seldom():
+            async with _served():
+                yield
+
+    @asynccontextmanager
+    async def _served() -> AsyncIterator[None]:
         owned = settings.owned
         broker = make_broker(settings.url, len(owned))
         client = make_client(settings.url)
