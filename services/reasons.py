@@ -55,6 +55,7 @@ _PHRASES = (
     # whether
     _phrase("still there after the answer", "står kvar efter svaret"),
     _phrase("handed over", "överlämnad"),
+    _phrase("called for by an answer", "efterfrågat i ett svar"),
     _phrase("start list", "startlistan"),
     _phrase("was told of a finding that has been corrected", "rättelse av något som berättats"),
     # why it waits

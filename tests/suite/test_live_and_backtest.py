@@ -42,7 +42,8 @@ def test_a_school_fed_day_by_day_gets_the_steps_of_the_back_test(suite: Suite) -
     calendar = read_calendar(suite.config)
     events = suite.folder / "events.csv"
     suite.run("simulate", "--pupils", 80, "--days", DAYS, "--seed", 1, "--out", events)
-    suite.start("ingest", "rules", "notify")
+    # What notify tells comes back to rules as facts of their own, which no export has.
+    suite.start("ingest", "rules")
 
     suite.call("clock", calendar.closes_at(calendar.school_days[0]) - timedelta(hours=10))
     suite.call("roster", suite.folder)
