@@ -128,7 +128,7 @@ class Daybook:
         return self._in_question(rows, owners)
 
     def flag(self, place: Place, order: Iterable[Registration]) -> None:
-        """Mark a day by its lessons in their order, those that count."""
+        """Mark a day by its lessons in their order, those that count; there is one."""
         lessons = list(order)
         missed = [known.wholly_missed for known in lessons]
         attended = [number for number, away in enumerate(missed) if not away]
@@ -136,8 +136,7 @@ class Daybook:
         flags = [any(known.wholly_missed and not known.excused for known in between)]
         flags += [known.wholly_missed or known.status is Status.LATE for known in lessons[:1]]
         flags += [known.wholly_missed or known.status is Status.LATE for known in lessons[-1:]]
-        cell = self.sums[place.day - self.first, INTERNAL:FIELDS, place.slot]
-        cell[:] = flags if lessons else 0
+        self.sums[place.day - self.first, INTERNAL:, place.slot] = flags
 
     def recount(self, place: Place, lessons: Iterable[Registration]) -> None:
         """Forget what a day adds up to, and note its lessons anew."""
@@ -160,7 +159,7 @@ class Daybook:
         width = self.sums.shape[2]
         if slots > width:
             width = slots + max(_MORE_SLOTS, slots // 2)
-        subjects = max(len(self.names), self.subjects.shape[1])
+        subjects = len(self.names)
         shape = (end - begin, FIELDS, width)
         if shape == self.sums.shape and subjects == self.subjects.shape[1]:
             return

@@ -137,11 +137,10 @@ def _scattered(strips: Strips, lessons: Lessons, key: FigureKey) -> Listed:
 
 
 def _run(strips: Strips, lessons: Lessons, before: int) -> Listed:
-    """The absent days since the last attended one, `before` rows left out at the end."""
-    end = strips.length - before
-    attended = np.flatnonzero(strips.attended[:end, 0])
+    """The absent days since the last attended one before the newest `before` rows."""
+    attended = np.flatnonzero(strips.attended[: strips.length - before, 0])
     first = int(attended[-1]) + 1 if len(attended) else 0
-    return _on(_days(strips, strips.absent[first:end, 0], first), lessons, _any)
+    return _on(_days(strips, strips.absent[first:, 0], first), lessons, _any)
 
 
 def _coming_back(strips: Strips, lessons: Lessons, _: FigureKey) -> Listed:

@@ -69,15 +69,13 @@ def counted(numbers: Rows) -> Figures:
 def ratio(over: Numbers, under: Numbers) -> Figures:
     """A ratio of what are not negative; to nothing it has no end, and 0 to 0 has no value."""
     endless = (over > 0) & (over >= RATIO_MOST * under)
-    most, none = np.int64(RATIO_MOST), (over <= 0) & (under <= 0)
-    return Figures(np.where(endless, most, over), np.where(endless, 1, np.where(none, 0, under)))
+    most = np.int64(RATIO_MOST)
+    return Figures(np.where(endless, most, over), np.where(endless, 1, under))
 
 
 def ratio_of(now: Figures, before: Figures) -> Figures:
-    """The ratio of two figures; without a value where either has none."""
-    known = (now.under > 0) & (before.under > 0)
-    found = ratio(now.over * before.under, now.under * before.over)
-    return Figures(found.over, np.where(known, found.under, 0))
+    """The ratio of two figures; without a value where either has none, being 0 to 0."""
+    return ratio(now.over * before.under, now.under * before.over)
 
 
 def _share(strips: Strips, span: Span, field: int = ABSENT) -> Figures:
@@ -178,7 +176,8 @@ def _worst_weekday(strips: Strips, span: Span) -> Weekday:
     on = [weekday == number for number in range(5)]
     hits = np.stack([(half & each).sum(axis=0) for each in on])
     days = np.stack([(counting & each).sum(axis=0) for each in on])
-    worst = np.argmax(hits * (len(days) * 1000) - days, axis=0)[None]
+    # There are not a thousand days of a weekday.
+    worst = np.argmax(hits * 1000 - days, axis=0)[None]
     return Weekday(
         np.take_along_axis(hits, worst, 0)[0],
         np.take_along_axis(days, worst, 0)[0],

@@ -329,5 +329,5 @@ class _Subjects:
     def in_order(self, book: Daybook, counts: Rows) -> Rows:
         """One book's counts by subject, with zeros for subjects that others have."""
         ordered = np.zeros((len(self.names), *counts.shape[1:]), counts.dtype)
-        ordered[[self._place[name] for name in book.names]] = counts[: len(book.names)]
+        ordered[[self._place[name] for name in book.names]] = counts
         return ordered

@@ -351,7 +351,7 @@ def _beside_median(sums: Sums, rows: Numbers, day: date, before: Iterable[date])
     now_of, now = sums.between(rows, day.toordinal(), day.toordinal())
     of, hits = sums.on(rows, before)
     known = np.count_nonzero(of, axis=1)
-    enough = (known >= _FEWEST_DAYS) & (now_of > 0)
+    enough = known >= _FEWEST_DAYS
     if not enough.any():
         return Figures(now, np.zeros_like(now))
     # Equal fractions are equal floats, and different ones keep their order: both are small.
@@ -360,8 +360,7 @@ def _beside_median(sums: Sums, rows: Numbers, day: date, before: Iterable[date])
     one, other = order[each, (known - 1) // 2], order[each, known // 2]
     usual = hits[each, one] * of[each, other] + hits[each, other] * of[each, one]
     usual_of = 2 * of[each, one] * of[each, other]
-    common = np.maximum(np.gcd(usual, usual_of), 1)
-    found = ratio(now * (usual_of // common), now_of * (usual // common))
+    found = ratio(now * usual_of, now_of * usual)
     return Figures(found.over, np.where(enough, found.under, 0))
 
 

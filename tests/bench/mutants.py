@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import partial
@@ -25,17 +26,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
-_FIGURES, _CASES, _UNITS = (
-    f"tests/rules/test_{name}.py" for name in ("figures", "case_figures", "units")
+_FIGURES, _LESSONS, _CASES, _UNITS, _REGISTERS = (
+    f"tests/rules/test_{name}.py"
+    for name in ("figures", "deciding", "case_figures", "units", "registers")
 )
 TESTS = {
     "indicators": (_FIGURES,),
-    "strips": (_FIGURES,),
-    "daybook": (_FIGURES, _UNITS),
-    "deciding": (_FIGURES, _CASES),
+    "strips": (_FIGURES, _LESSONS),
+    "daybook": (_FIGURES,),
+    "deciding": (_LESSONS, _CASES),
     "case_figures": (_CASES,),
     "units": (_UNITS,),
-    "registers": (_UNITS,),
+    "registers": (_REGISTERS,),
 }
 """What is run on mutants of a module, in this order."""
 
@@ -50,15 +52,12 @@ _PRELOADED = (
 class Mutant(NamedTuple):
     """One change of one module."""
 
-    module: str
+    name: str
+    """Function, before and after; it stays the same when the lines above it change."""
     place: str
     """Line and column."""
-    before: str
-    after: str
+    module: str
     code: CodeType
-
-    def __str__(self) -> str:
-        return f"{self.module}.py:{self.place}: {self.before}  ->  {self.after}"
 
 
 # -- changes
@@ -152,41 +151,47 @@ _TRUTHS = (ast.Name, ast.Attribute, ast.Call, ast.Subscript)
 def mutants_of(module: str, path: Path) -> Iterator[Mutant]:
     """Every mutant of a module, one after the other."""
     tree = ast.parse(path.read_text())
-    for node, put in list(_places(tree)):
+    alike = Counter[str]()
+    for within, node, put in list(_places(tree, module)):
         for variant in _variants(node):
             put(ast.fix_missing_locations(ast.copy_location(variant, node)))
             code = compile(tree, path, "exec")
             put(node)
-            place = f"{node.lineno}:{node.col_offset}"
-            yield Mutant(module, place, _short(node), _short(variant), code)
+            name = f"{within}: {_short(node)}  ->  {_short(variant)}"
+            alike[name] += 1
+            if alike[name] > 1:
+                name += f" ({alike[name]})"
+            yield Mutant(name, f"{node.lineno}:{node.col_offset}", module, code)
 
 
-_Place = tuple[ast.expr | ast.stmt, Callable[[ast.AST], None]]
+_Place = tuple[str, ast.expr | ast.stmt, Callable[[ast.AST], None]]
 
 
-def _places(parent: ast.AST) -> Iterator[_Place]:
-    """Every expression and statement, and how to put another in its place."""
-    if isinstance(parent, ast.keyword) and parent.arg in _ONLY_CHECKS:
+def _places(parent: ast.AST, within: str) -> Iterator[_Place]:
+    """Every expression and statement, by what it is within, and how to put another there."""
+    if isinstance(parent, ast.keyword) and parent.arg in _OF_NO_FIGURE:
         return
+    if isinstance(parent, ast.FunctionDef | ast.ClassDef):
+        within += f".{parent.name}"
     for name, value in ast.iter_fields(parent):
         if name in ("annotation", "returns"):
             continue
         if isinstance(value, list):
             for number, node in enumerate(value):
-                yield from _place(node, partial(value.__setitem__, number))
+                yield from _place(node, within, partial(value.__setitem__, number))
         else:
-            yield from _place(value, partial(setattr, parent, name))
+            yield from _place(value, within, partial(setattr, parent, name))
 
 
-def _place(node: object, put: Callable[[ast.AST], None]) -> Iterator[_Place]:
+def _place(node: object, within: str, put: Callable[[ast.AST], None]) -> Iterator[_Place]:
     if isinstance(node, ast.expr | ast.stmt):
-        yield node, put
+        yield within, node, put
     if isinstance(node, ast.AST):
-        yield from _places(node)
+        yield from _places(node, within)
 
 
-_ONLY_CHECKS = ("strict",)
-"""Arguments of which no result depends."""
+_OF_NO_FIGURE = ("strict", "frozen", "array_like", "maxsize", "level")
+"""Arguments that only check, or say how values are held, and how many."""
 
 
 def _short(node: ast.AST) -> str:
@@ -196,8 +201,8 @@ def _short(node: ast.AST) -> str:
 # -- runs
 
 
-_QUIETLY = ("-x", "-q", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-"""Hypothesis is imported before pytest would have done it."""
+_QUIETLY = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider")
+"""Nobody reads what a test that fails would say."""
 
 _MOST_MEMORY = 4 << 30
 """Bytes. A mutant of a table's size may ask for more than there is."""
@@ -234,30 +239,45 @@ def survives(mutant: Mutant | None, tests: Sequence[str], seconds: int) -> bool:
     return status == 0
 
 
+EQUIVALENT = Path(__file__).with_name("mutants_equivalent.txt")
+"""Mutants that give the same figures, each with the reason; they are not run."""
+
+
+def names_in(file: Path) -> set[str]:
+    """The mutants that a file names, one a line; what follows a # is said of them."""
+    lines = (line.partition("#")[0].strip() for line in file.read_text().splitlines())
+    return {line for line in lines if line}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("modules", nargs="*", help="of services/rules; left out: all seven")
     parser.add_argument("--tests", nargs="+", help="others than each module's own")
-    parser.add_argument("--again", type=Path, help="only those that survived by this output")
+    parser.add_argument("--again", type=Path, help="only those that this output names")
     asked = parser.parse_args()
     for name in _PRELOADED:
         importlib.import_module(name)
-    again = asked.again and asked.again.read_text().splitlines()
+    pytest.main(["--version"])  # imports its plugins
+    again = asked.again and names_in(asked.again)
+    equivalent = set() if again else names_in(EQUIVALENT)
     for module in asked.modules or TESTS:
         tests = asked.tests or TESTS[module]
         started = time.monotonic()
         if not survives(None, tests, seconds=600):
             sys.exit(f"The tests of {module} fail without any mutant.")
         limit = 10 + 3 * int(time.monotonic() - started)
-        made, left = 0, 0
-        for mutant in mutants_of(module, Path("services/rules") / f"{module}.py"):
-            if again is not None and str(mutant) not in again:
-                continue
-            made += 1
-            if survives(mutant, tests, limit):
+        mutants = list(mutants_of(module, Path("services/rules") / f"{module}.py"))
+        names = {mutant.name for mutant in mutants}
+        for gone in sorted(each for each in equivalent - names if each.startswith(f"{module}.")):
+            print(f"# no more: {gone}")
+        wanted = names - equivalent if again is None else names & again
+        left = 0
+        for mutant in mutants:
+            if mutant.name in wanted and survives(mutant, tests, limit):
                 left += 1
-                print(mutant, flush=True)
-        print(f"# {module}: {made - left} of {made} killed", flush=True)
+                print(f"{mutant.name}  # {mutant.place}", flush=True)
+        killed, same = len(wanted) - left, len(names & equivalent)
+        print(f"# {module}: {killed} of {len(wanted)} killed; {same} are equivalent", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """Figures of classes, groups and schools: counted, gathered and measured as the oracle does it."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -12,14 +13,11 @@ import pytest
 
 from services.rules.judges import Judges
 from services.rules.partition import Folded, Memory, Partition
-from services.rules.registers import Registers
-from services.rules.units import SCHOOL, Counted, Units, figure, gather, judge
-from services.rules.window import Registration, registration_of
+from services.rules.units import SCHOOL, Counted, Sums, Units, figure, gather, judge
 from shared.calendar import SchoolCalendar
 from shared.config import plain, version_of
 from shared.events import (
     AttendanceBatch,
-    AttendanceEvent,
     CalendarChanged,
     CaseAnswer,
     CaseStep,
@@ -27,7 +25,6 @@ from shared.events import (
     Fact,
     PupilRecord,
     RulebookChanged,
-    Status,
     UnitCell,
     UnitsCounted,
 )
@@ -146,6 +143,38 @@ def test_a_median_wants_ten_days_before() -> None:
     assert usual_ratio(dict.fromkeys(range(10), 1), 10, 10) is None
 
 
+def test_of_classes_those_without_a_median_hold_nothing() -> None:
+    judges = Judges(
+        Rulebook.model_validate(
+            {
+                "rules": [
+                    {
+                        "id": "as-usual",
+                        "title": {"sv": "som vanligt", "en": "as usual"},
+                        "levels": {
+                            1: {"indicator": "class_newly_absent_ratio", "days": 10, "at_most": 1}
+                        },
+                        "units": ["class"],
+                    }
+                ]
+            }
+        )
+    )
+    cells = [
+        UnitCell("class", name, DAYS[place], 20, 1)
+        for name, first in (("7a", 0), ("7b", 1))
+        for place in range(first, 11)
+    ]
+
+    assert closed(Units(), 10, message(0, 10, *cells), judges=judges) == ["class/7a opened"]
+
+
+def test_of_a_school_of_which_nothing_is_counted_nothing_is_unregistered() -> None:
+    key = FigureKey("unregistered_lessons", 5)
+
+    assert figure(Units(), SCHOOL, key, DAYS[MONDAY], CALENDAR) == (0, 1)
+
+
 def test_what_came_due_reaches_to_the_day_after_the_close_before_the_window() -> None:
     first, last = DAYS[MONDAY].toordinal() - 10, DAYS[MONDAY].toordinal() + 10
     units = Units(counts={"group/": {day: {0: (1, 1)} for day in range(first, last)}})
@@ -182,75 +211,40 @@ def test_what_a_partition_counts_is_what_the_oracle_counts(seed: int) -> None:
         assert {key: told for key, told in known.items() if told != (0, 0)} == wanted
 
 
-def registered(ends_at: datetime, status: Status, group: str = "g") -> Registration:
-    """A lesson of an hour by when it ends."""
-    start = ends_at - timedelta(minutes=60)
-    event = AttendanceEvent(
-        school="alvik",
-        pupil="p",
-        lesson="l",
-        starts_at=start,
-        minutes=60,
-        status=status,
-        absent_minutes=0,
-        recorded_at=start,
-        group=group,
-    )
-    return registration_of(event, CALENDAR.moment(start))
+@pytest.mark.parametrize("seed", range(20))
+def test_counts_add_up_in_whatever_order_they_come(seed: int) -> None:
+    random, added = Random(seed), Counter[tuple[str, int]]()
+    hit, sums = added.copy(), Sums(())
+    span = range(DAYS[9].toordinal(), DAYS[30].toordinal())
+    for many in (0, 1, 1, 2, 9, 30, 0, 30):
+        more = [
+            (random.choice(UNITS[:-1]), random.choice(span), random.randint(-2, 5), 1)
+            for _ in range(many)
+        ]
+        sums.add(more)
+        for unit, day, of, hits in more:
+            for each in (unit, SCHOOL) if unit.startswith("group/") else (unit,):
+                added[each, day] += of
+                hit[each, day] += hits
+        names = random.sample([*UNITS, "group/new", "class/new"], 4)
+        rows = sums.rows(names)
 
+        first, last = (random.choice(span) + random.randint(-5, 5) for _ in range(2))
+        within = range(first, last + 1)
+        for found, known in zip(sums.between(rows, first, last), (added, hit), strict=True):
+            assert found.tolist() == [sum(known[name, day] for day in within) for name in names]
 
-CLOSE = datetime(2025, 8, 28, 15, tzinfo=UTC)
-"""A Thursday's close hour."""
-
-
-@pytest.mark.parametrize(
-    ("minutes", "days"), [(-60, 1), (-1, 1), (0, 1), (1, 2), (24 * 60, 2), (24 * 60 + 1, 3)]
-)
-def test_a_lesson_comes_due_at_the_first_close_hour_a_day_after_its_end(
-    minutes: int, days: int
-) -> None:
-    registers = Registers(CALENDAR)
-
-    registers.note(registered(CLOSE + timedelta(minutes=minutes), Status.UNREPORTED), 1)
-
-    due = CLOSE.date().toordinal() + days
-    assert registers.counts == {(due, "g"): [1, 1]}
-    assert registers.changed == {(due, "g")}
-
-
-@pytest.mark.parametrize("close", ["17:00", "02:30"])
-def test_when_clocks_change_lessons_come_due_as_the_calendar_says(close: str) -> None:
-    calendar = SchoolCalendar.model_validate({**CALENDAR_CONTENT, "day_close": close})
-    random = Random(1)
-    for changes in (datetime(2025, 10, 26, 1, tzinfo=UTC), datetime(2026, 3, 29, 1, tzinfo=UTC)):
-        for _ in range(500):
-            ends_at = changes + timedelta(minutes=random.randrange(-4000, 4000))
-            registers = Registers(calendar)
-
-            registers.note(registered(ends_at, Status.UNREPORTED), 1)
-
-            assert list(registers.counts) == [(calendar.due_on(ends_at).toordinal(), "g")]
-
-
-def test_registers_count_what_is_not_withdrawn_and_forget_what_is_older() -> None:
-    registers, due = Registers(CALENDAR), CLOSE.date().toordinal() + 1
-    unreported = registered(CLOSE, Status.UNREPORTED)
-
-    registers.note(registered(CLOSE, Status.WITHDRAWN), 1)
-    assert registers.counts == {}
-    registers.note(unreported, 1)
-    registers.note(registered(CLOSE, Status.LATE), 1)
-    registers.note(registered(CLOSE + timedelta(days=1), Status.PRESENT, ""), 1)
-    assert registers.counts == {(due, "g"): [2, 1], (due + 1, ""): [1, 0]}
-    registers.note(unreported, -1)
-    assert registers.counts[due, "g"] == [1, 0]
-
-    registers.drop_before(due)
-    assert len(registers.counts) == 2
-    registers.drop_before(due + 1)
-    assert registers.counts == {(due + 1, ""): [1, 0]}
-    registers.note(unreported, 1)
-    assert registers.counts[due, "g"] == [1, 1]
+        days = random.sample(range(span[0] - 5, span[-1] + 5), 9)
+        reached = [day for _, day in added] or [0]
+        for found, known in zip(
+            sums.on(rows, map(date.fromordinal, days)), (added, hit), strict=True
+        ):
+            assert found.tolist() == [
+                [known[name, day] for day in days if min(reached) <= day <= max(reached)]
+                for name in names
+            ]
+        if more:
+            assert sums.first == min(reached)
 
 
 # ---- Gathering -----------------------------------------------------------------------------
@@ -449,6 +443,8 @@ def test_a_level_that_is_taken_back_leaves_the_last_day_of_the_lower_one() -> No
     # On the day between nothing held.
     steps = steps_of(units, 6, message(0, 6, group_cell(DAYS[5], 3, 0)))
     assert [(step.kind.value, step.remaining) for step in steps] == [("retracted", 1)] * 2
+    (finding,) = units.findings["group/7a-ma"].values()
+    assert finding.levels == {DAYS[3].toordinal(): 1}
     assert [step.evidence[0].value for step in steps] == [1, 1]
 
 
