@@ -259,7 +259,7 @@ def main() -> None:
         importlib.import_module(name)
     pytest.main(["--version"])  # imports its plugins
     again = asked.again and names_in(asked.again)
-    equivalent = set() if again else names_in(EQUIVALENT)
+    equivalent = names_in(EQUIVALENT) if again is None else set()
     for module in asked.modules or TESTS:
         tests = asked.tests or TESTS[module]
         started = time.monotonic()
@@ -268,7 +268,8 @@ def main() -> None:
         limit = 10 + 3 * int(time.monotonic() - started)
         mutants = list(mutants_of(module, Path("services/rules") / f"{module}.py"))
         names = {mutant.name for mutant in mutants}
-        for gone in sorted(each for each in equivalent - names if each.startswith(f"{module}.")):
+        own = (f"{module}.", f"{module}:")
+        for gone in sorted(each for each in equivalent - names if each.startswith(own)):
             print(f"# no more: {gone}")
         wanted = names - equivalent if again is None else names & again
         left = 0
