@@ -76,7 +76,6 @@ def _office(settings: Settings) -> Office:
         base_url=settings.base_url,
         partitions=settings.partitions,
         retry_seconds=settings.retry_seconds,
-        apart_seconds=settings.apart_seconds,
         token=partial(secrets.token_urlsafe, 16),
         clock=time.time,
         jitter=random.random,

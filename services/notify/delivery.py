@@ -36,6 +36,10 @@ class Outcome:
     """It was the gateway that failed: any other message would have failed too."""
     dead_address: bool = False
     """The gateway says that nobody is there."""
+    reference: str = ""
+    """The gateway's own name of what it has taken."""
+    found: bool = False
+    """It was an earlier try that got through: nothing was sent by this one."""
 
 
 SENT = Outcome("sent")

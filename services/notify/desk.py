@@ -25,7 +25,7 @@ Kind = Literal["digest", "immediate", "correction", "protected", "storm"]
 
 Table = Literal[
     "findings", "outbreaks", "cases", "corrections", "live", "reached", "said", "volume", "brake",
-    "unreachable",
+    "unreachable", "attempts", "taken",
     "outbox", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked", "dropped",
     "quarantine",
 ]  # fmt: skip
@@ -379,6 +379,24 @@ class Volume(Row, frozen=True):
     hours: dict[str, int]
 
 
+class Attempt(Row, frozen=True):
+    """A try of which it is not known whether it got through, where the gateway can be asked."""
+
+    message: str
+    """The outbox id."""
+    address: str
+    """As `address_key` names it."""
+    at: float
+    """Machine time at which it began, in Unix seconds."""
+
+
+class Taken(Row, frozen=True):
+    """A message that a gateway has taken; by the gateway's name of it."""
+
+    message: str
+    """The outbox id."""
+
+
 class Brake(Row, frozen=True):
     """All messages are held, since far more than usual were to leave in an hour."""
 
@@ -417,6 +435,7 @@ IN_MEMORY: dict[Table, type[Row]] = {
     "volume": Volume,
     "brake": Brake,
     "unreachable": Unreachable,
+    "attempts": Attempt,
 }
 """Tables that the desk holds; the others are written, and read by those who need a row."""
 
@@ -450,6 +469,7 @@ class Desk:
     volume: dict[Key, Volume] = field(default_factory=dict)
     brake: dict[Key, Brake] = field(default_factory=dict)
     unreachable: dict[Key, Unreachable] = field(default_factory=dict)
+    attempts: dict[Key, Attempt] = field(default_factory=dict)
     unsettled: set[Key] = field(default_factory=set)
     """Findings that are to be looked at when school time moves on."""
     looked_by: Looked | None = None

@@ -32,8 +32,6 @@ class Office:
     base_url: str
     partitions: int
     retry_seconds: float
-    apart_seconds: float
-    """Between two messages to an address, where the gateway is asked what it has sent."""
     token: Callable[[], str]
     clock: Callable[[], float]
     """Unix seconds by the machine; for the pauses between tries and nothing else."""

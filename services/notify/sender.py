@@ -15,9 +15,9 @@ from datetime import UTC, date, datetime
 
 from services.notify import delivery
 from services.notify.breaker import Breaker
-from services.notify.channels import Remembering
-from services.notify.delivery import SENT, Dead, NextChannel, Outcome, Retry, Sent
-from services.notify.desk import Desk, Outgoing, Unreachable
+from services.notify.channels import Doubt, Remembering
+from services.notify.delivery import Dead, NextChannel, Outcome, Retry, Sent
+from services.notify.desk import Attempt, Desk, Outgoing, Taken, Unreachable
 from services.notify.message import link
 from services.notify.office import Memory, Office
 from services.notify.outbox import (
@@ -45,6 +45,15 @@ AT_ONCE = 32
 _MOST = 2_000
 """Messages begun before whatever else there is to do is done too."""
 
+_SOON = 1.0
+"""Seconds until a message asks again whose address is written to just now."""
+
+_NEAR = 180.0
+"""Seconds within which the gateway could take one try for another: several times its timeouts."""
+
+_KEPT = 86_400.0
+"""Seconds after which a try that nobody knows the outcome of can be taken for no other."""
+
 Way = tuple[str, str]
 """A channel and an address."""
 
@@ -58,6 +67,8 @@ class _Try:
     others: tuple[str, ...]
     before: Outgoing
     """As it was before the try."""
+    doubt: Doubt | None = None
+    """Earlier tries that the gateway is to be asked about first."""
 
 
 class Sender:
@@ -71,8 +82,8 @@ class Sender:
         self._office = office
         self._stopping = stopping
         self._breakers: defaultdict[str, Breaker] = defaultdict(Breaker)
-        self._last: dict[Way, float] = {}
-        """When an address was last written to, where that must be told apart afterwards."""
+        self._busy: set[Way] = set()
+        """Where messages go one after the other, so that they can be told apart afterwards."""
 
     async def send_due(self) -> int:
         """Try messages whose time has come, urgent ones first; returns how many.
@@ -196,16 +207,43 @@ class Sender:
         if not breaker.lets_through(now):
             desk.put("outbox", message.id, message.but(due=breaker.again(now)))
             return None
+        doubt = None
         if isinstance(office.channels[channel], Remembering):
-            last, apart = self._last.get((channel, address), 0.0), office.apart_seconds
-            if now < last + apart and not message.in_doubt:
-                desk.put("outbox", message.id, message.but(due=last + apart))
+            if (channel, address) in self._busy:
+                desk.put("outbox", message.id, message.but(due=now + _SOON))
                 return None
-            self._last = {way: at for way, at in self._last.items() if now < at + apart}
-            self._last[channel, address] = now
+            self._busy.add((channel, address))
+            doubt = self._doubt(desk, message, address)
+            attempt = Attempt(message.id, address_key(address), now)
+            desk.put("attempts", _attempt_key(message.id, now), attempt)
         self._breakers[channel] = breaker.begun(now)
         tried = begin(desk, message, on, Began(channel, now, now + office.retry_seconds))
-        return _Try(tried, channel, address, tuple(each for each, _ in others), message)
+        return _Try(tried, channel, address, tuple(each for each, _ in others), message, doubt)
+
+    def _doubt(self, desk: Desk, message: Outgoing, address: str) -> Doubt | None:
+        """The tries of a message to this address that may have got through; None: there are none.
+
+        Those of other messages matter as long as the gateway could take one for the other.
+        """
+        key, now = address_key(address), self._office.clock()
+        for name in [name for name, each in desk.attempts.items() if each.at < now - _KEPT]:
+            desk.drop("attempts", name)
+        known = [each for each in desk.attempts.values() if each.address == key]
+        own = [each.at for each in known if each.message == message.id]
+        if not own:
+            return None
+        first, last = min(own), max(own)
+        others = [
+            each
+            for each in known
+            if each.message != message.id and first - _NEAR <= each.at <= last + _NEAR
+        ]
+        return Doubt(
+            datetime.fromtimestamp(first, UTC),
+            datetime.fromtimestamp(last, UTC),
+            len(others),
+            self._memory.store.taken,
+        )
 
     def _ways_left(self, world: World, message: Outgoing, on: date) -> list[Way]:
         """The ways that this installation has and that have not refused this message."""
@@ -227,12 +265,11 @@ class Sender:
         }
         told = message.held or len({item.about for item in message.items})
         composed = office.texts.compose(message.kind, message.id, message.made, fields, told)
-        channel, before = office.channels[trying.channel], trying.before
-        doubtful = before.in_doubt and before.tried_by == trying.channel
-        if doubtful and isinstance(channel, Remembering):
-            since = datetime.fromtimestamp(before.tried_at, UTC)
-            if await channel.was_sent(trying.address, composed, since):
-                return SENT
+        channel = office.channels[trying.channel]
+        if trying.doubt is not None and isinstance(channel, Remembering):
+            found = await channel.was_sent(trying.address, composed, trying.doubt)
+            if found is not None:
+                return found
         return await channel.send(trying.address, composed)
 
     async def _settle(self, outcomes: Sequence[tuple[_Try, Outcome]]) -> None:
@@ -251,8 +288,9 @@ class Sender:
             outcome, self._office.clock()
         )
         failed = {**message.failed, trying.channel: outcome.reason}
-        if outcome.kind != "sent" and not outcome.in_doubt:
-            self._last.pop((trying.channel, trying.address), None)
+        self._busy.discard((trying.channel, trying.address))
+        if not outcome.in_doubt:
+            self._know(desk, trying, outcome)
         next_step = self._what_follows(trying, outcome)
         if isinstance(next_step, Sent):
             on = self._office.calendar().local_date(school_time(desk, message))
@@ -279,6 +317,21 @@ class Sender:
                 _give_up(desk, message.but(failed=failed, in_doubt=doubt))
         return "dead"
 
+    def _know(self, desk: Desk, trying: _Try, outcome: Outcome) -> None:
+        """The outcome of a try is known: either nothing got through, or what did has a name."""
+        name = trying.message.id
+        attempt = _attempt_key(name, trying.message.tried_at)
+        if attempt in desk.attempts:
+            desk.drop("attempts", attempt)
+        if not outcome.reference:
+            return
+        if outcome.found:
+            # Nothing was sent this time: it is one of the earlier tries that has the name now.
+            own = [key for key, each in desk.attempts.items() if each.message == name]
+            for key in own[:1]:
+                desk.drop("attempts", key)
+        desk.put("taken", outcome.reference, Taken(name))
+
     def _what_follows(self, trying: _Try, outcome: Outcome) -> Sent | Retry | NextChannel | Dead:
         office = self._office
         return delivery.follows(
@@ -289,6 +342,10 @@ class Sender:
             first=office.retry_seconds,
             jitter=office.jitter(),
         )
+
+
+def _attempt_key(message: str, at: float) -> str:
+    return f"{message} {at!r}"
 
 
 def _give_up(desk: Desk, message: Outgoing) -> None:

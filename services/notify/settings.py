@@ -18,13 +18,6 @@ class Settings(SharedSettings):
         default=30, gt=0, le=3600, description="Before the first new try; then doubling to an hour."
     )
 
-    apart_seconds: float = Field(
-        default=10,
-        ge=0,
-        description="Between two SMS to a number: closer, nobody could tell after a crash which "
-        "of them 46elks has sent.",
-    )
-
     @property
     def base_url(self) -> str:
         return self.public_url.rstrip("/") or f"http://127.0.0.1:{self.notify_port}"

@@ -180,6 +180,11 @@ class Store:
         rows = await self._client.hgetall(key("asked"))
         return {name.decode(): msgspec.json.decode(row, type=Asked) for name, row in rows.items()}
 
+    async def taken(self, names: Sequence[str]) -> set[str]:
+        """Of a gateway's names, those of messages that it is known to have taken."""
+        found = await self._client.hmget(key("taken"), list(names)) if names else []
+        return {name for name, row in zip(names, found, strict=True) if row is not None}
+
     async def is_braked(self) -> bool:
         """Does the brake hold all messages?"""
         return bool(await self._client.hlen(key("brake")))

@@ -159,7 +159,6 @@ async def start(client: Redis, outside: Outside, routing: Routing | None = None)
         base_url="https://narvara.skola.example",
         partitions=1,
         retry_seconds=RETRY,
-        apart_seconds=0,
         token=lambda: next(tokens),
         clock=lambda: outside.now,
         jitter=lambda: 1.0,

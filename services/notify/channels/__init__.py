@@ -1,6 +1,7 @@
 """Channels: the ways in which a message leaves, one folder each."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
@@ -16,14 +17,27 @@ class Channel(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Doubt:
+    """Tries of a message of which nobody knows whether they got through."""
+
+    first: datetime
+    last: datetime
+    """When they began."""
+    others: int
+    """Such tries of other messages to the same address, at about the same time."""
+    claimed: Callable[[Sequence[str]], Awaitable[Collection[str]]]
+    """Of the gateway's names, those that are known to be of a message."""
+
+
 @runtime_checkable
 class Remembering(Protocol):
     """A channel whose gateway can be asked what it has sent."""
 
-    async def was_sent(self, address: str, message: Composed, since: datetime) -> bool | None:
-        """Did a try that began at `since`, and whose answer never came, get through after all?
+    async def was_sent(self, address: str, message: Composed, doubt: Doubt) -> Outcome | None:
+        """`sent`, with the gateway's name of it, when one of the tries surely got through.
 
-        None: that can't be told. Never raises.
+        None: none has, or that can't be told. Never raises.
         """
         ...
 

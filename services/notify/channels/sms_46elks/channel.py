@@ -1,6 +1,7 @@
 """SMS through one account, of which the gateway is asked to keep no text."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -8,10 +9,11 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from services.notify.channels import Doubt
 from services.notify.channels.http import Gateway, outcome_of
 from services.notify.channels.sms_46elks.reports import report_url
 from services.notify.channels.sms_46elks.settings import ElksSettings
-from services.notify.delivery import Outcome
+from services.notify.delivery import SENT, Outcome
 from services.notify.message import Composed, NotOneSegmentError, one_segment
 from shared import metrics
 
@@ -24,9 +26,6 @@ _CLOCKS = timedelta(seconds=3)
 _PREPARING = timedelta(seconds=30)
 """How long a try may take before it speaks to the gateway."""
 
-_REMEMBERED = 10_000
-"""Ids of the gateway that are known to be of other messages."""
-
 
 class ElksChannel:
     """Sends through one account at 46elks."""
@@ -38,8 +37,6 @@ class ElksChannel:
         self._key = settings.elks_password.get_secret_value().encode()
         login = (settings.elks_username, settings.elks_password.get_secret_value())
         self._gateway = Gateway(settings.elks_timeout, login)
-        self._known: dict[str, str] = {}
-        """Our id by the gateway's, of what it has taken from this process."""
 
     async def send(self, address: str, message: Composed) -> Outcome:
         settings = self._settings
@@ -54,58 +51,47 @@ class ElksChannel:
         if isinstance(answer, Outcome):
             return answer
         outcome = outcome_of(answer)
-        if outcome.kind == "sent":
-            self._taken(message, _json(answer))
-        return outcome
+        return self._taken(_json(answer)) if outcome.kind == "sent" else outcome
 
-    async def was_sent(self, address: str, message: Composed, since: datetime) -> bool | None:
-        """Is an SMS listed that only this one can be? See `Remembering`.
+    async def was_sent(self, address: str, message: Composed, doubt: Doubt) -> Outcome | None:
+        """Is more listed than other messages can account for? See `Remembering`.
 
-        46elks keeps no text of it and knows no id of ours, so what counts is the number, the time,
-        and that no other message is known to be the listed one. Two to the same number within a
-        few seconds can't be told apart after a crash: the caller keeps them 10 seconds apart.
+        46elks keeps no text of an SMS and knows no id of ours. So what counts is the number, the
+        time, and that what is listed is known to be of no message. Each try leaves at most one;
+        when more are left than there are tries of others in doubt, one must be this message's.
+        The caller sends to one number one after the other.
         """
         query = {"to": address, "limit": str(_LISTED)}
         answer = await self._gateway.call("GET", self._settings.elks_url, params=query)
         if isinstance(answer, Outcome) or outcome_of(answer).kind != "sent":
             return None
-        page = _json(answer)
-        listed = page.get("data")
+        listed = _json(answer).get("data")
         if not isinstance(listed, list):
             return None
-        begin = since + self._ahead(answer)
-        end = begin + _PREPARING + timedelta(seconds=self._settings.elks_timeout)
+        ahead = self._ahead(answer)
+        begin = doubt.first + ahead - _CLOCKS
+        end = doubt.last + ahead + _CLOCKS
+        end += _PREPARING + timedelta(seconds=self._settings.elks_timeout)
         try:
-            times = {each["id"]: _time(each["created"]) for each in listed}
-            found = [
-                each["id"]
+            near = [
+                str(each["id"])
                 for each in listed
-                if self._may_be(each, address, message)
-                and begin - _CLOCKS <= times[each["id"]] <= end + _CLOCKS
+                if self._may_be(each, address, message) and begin <= _time(each["created"]) <= end
             ]
         except (KeyError, TypeError, ValueError):
             return None
-        if len(found) == 1:
-            self._remember(found[0], message.id)
-            return True
-        if found or (page.get("next") and min(times.values(), default=begin) > begin):
-            return None
-        return False
+        claimed = await doubt.claimed(near)
+        free = [name for name in near if name not in claimed]
+        return replace(SENT, reference=free[-1], found=True) if len(free) > doubt.others else None
 
     async def aclose(self) -> None:
         await self._gateway.aclose()
 
-    def _taken(self, message: Composed, answer: Mapping[str, Any]) -> None:
+    def _taken(self, answer: Mapping[str, Any]) -> Outcome:
         name, cost = answer.get("id"), answer.get("cost")
-        if isinstance(name, str):
-            self._remember(name, message.id)
         if isinstance(cost, int) and cost >= 0:
             metrics.SMS_COST.inc(cost / 10_000)
-
-    def _remember(self, name: str, message: str) -> None:
-        self._known[name] = message
-        while len(self._known) > _REMEMBERED:
-            del self._known[next(iter(self._known))]
+        return replace(SENT, reference=name) if isinstance(name, str) else SENT
 
     def _may_be(self, listed: Mapping[str, Any], address: str, message: Composed) -> bool:
         """Is what the gateway lists perhaps this message?"""
@@ -116,9 +102,7 @@ class ElksChannel:
         if listed.get("message", message.sms) != message.sms:
             return False
         asked = parse_qs(urlsplit(str(listed.get("whendelivered", ""))).query).get("message")
-        if asked is not None and asked != [message.id]:
-            return False
-        return self._known.get(listed["id"], message.id) == message.id
+        return asked is None or asked == [message.id]
 
     def _ahead(self, answer: httpx.Response) -> timedelta:
         """How far the gateway's clock is ahead of ours."""
