@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import get_args
 
-from services.notify.desk import Answer, Case, Desk, Said, about
+from services.notify.desk import Answer, Case, Desk, Happened, Said, about
 from services.notify.routing import Routing
 from shared.calendar import SchoolCalendar
 from shared.events import AnswerKind, CaseAnswer
@@ -101,6 +101,10 @@ def answer(desk: Desk, given: Given, routing: Routing, calendar: SchoolCalendar)
     )
     name = f"answer {key} {len(updated.answers)} {given.at.isoformat()}"
     desk.put("said", name, Said(given.school, given.pupil, fact.model_dump_json()))
+    happened = Happened(
+        "answer", given.at, on, given.answer, given.by, until=given.until, note=given.note
+    )
+    desk.happened(given.school, given.pupil, happened)
     return True
 
 

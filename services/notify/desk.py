@@ -26,7 +26,7 @@ Kind = Literal["digest", "immediate", "correction", "protected", "storm"]
 Table = Literal[
     "findings", "outbreaks", "cases", "corrections", "live", "reached", "said", "volume", "brake",
     "unreachable", "attempts", "taken",
-    "outbox", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked", "dropped",
+    "outbox", "history", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked", "dropped",
     "quarantine",
 ]  # fmt: skip
 
@@ -199,6 +199,37 @@ class Note(Row, frozen=True):
     text: str
     for_eht: bool = False
     """For EHT's eyes only."""
+
+
+class Happened(Row, frozen=True):
+    """Something of a pupil's case, for the history that staff read. By pupil, and then by `key`."""
+
+    what: Literal["signal", "told", "answer"]
+    at: datetime
+    """School time."""
+    on: date
+    name: str
+    """Of a signal the step; of a telling the message; of an answer what was answered."""
+    who: str = ""
+    """Staff id of whoever was told or has answered."""
+    kind: StepKind | None = None
+    """Of a signal: what became of it."""
+    level: int = 0
+    """Of a signal: the level it has since; 0: it stands no more."""
+    rule: str = ""
+    title: dict[str, str] = {}
+    words: dict[str, str] = {}
+    good_news: bool = False
+    corrected: bool = False
+    """Of a signal that opened: on a lesson that was recorded after its day."""
+    channel: str = ""
+    until: date | None = None
+    note: str = ""
+    """The id of a note."""
+
+    @property
+    def key(self) -> Key:
+        return f"{self.at.isoformat()} {self.what} {self.who} {self.name}"
 
 
 class Correction(Row, frozen=True):
@@ -484,6 +515,11 @@ class Desk:
             return None
         return min(each.at for each in self.reached.values())
 
+    def happened(self, school: str, pupil: str, what: Happened) -> None:
+        """One line more of a pupil's history; a unit has none."""
+        if pupil:
+            self.put("history", history_key(school, pupil, what.key), what)
+
     def put(self, table: Table, key: Key, row: Row) -> None:
         if table in IN_MEMORY:
             getattr(self, table)[key] = row
@@ -507,6 +543,11 @@ class Desk:
     def take_routed(self) -> list[str]:
         routed, self.routed = self.routed, []
         return routed
+
+
+def history_key(school: str, pupil: str, line: Key) -> Key:
+    """Of a line of a pupil's history; neither school nor pupil has a space."""
+    return f"{school}/{pupil} {line}"
 
 
 def about(school: str, pupil: str, unit: str) -> str:

@@ -9,6 +9,7 @@ from services.notify.desk import (
     Delivery,
     Desk,
     Finding,
+    Happened,
     Item,
     Outgoing,
     Page,
@@ -82,6 +83,7 @@ def record(desk: Desk, message: Outgoing, channel: str, on: date) -> None:
         else:
             _is_out(desk, message, item, on)
             _say_told(desk, message, item, on)
+    _write_histories(desk, message, channel, on)
     let_go(desk, message)
 
 
@@ -188,6 +190,22 @@ def _say_told(desk: Desk, message: Outgoing, item: Item, on: date) -> None:
         school=school, pupil=pupil, recipient=message.recipient.staff or INBOX, on=on
     ).model_dump_json()
     desk.put("said", f"told {message.recipient} {item.about} {on}", Said(school, pupil, fact))
+
+
+def _write_histories(desk: Desk, message: Outgoing, channel: str, on: date) -> None:
+    """Who was told stands in the history of each pupil whom the message is about."""
+    happened = Happened(
+        "told",
+        school_time(desk, message),
+        on,
+        message.id,
+        message.recipient.staff or INBOX,
+        channel=channel,
+    )
+    for about in {item.about for item in message.items}:
+        school, _, pupil = about.partition("/")
+        if not pupil.startswith("/"):
+            desk.happened(school, pupil, happened)
 
 
 def _drop_correction(desk: Desk, message: Outgoing, item: Item) -> None:

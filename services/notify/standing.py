@@ -11,6 +11,7 @@ from services.notify.desk import (
     Desk,
     Fate,
     Finding,
+    Happened,
     Key,
     Live,
     Outbreak,
@@ -74,6 +75,7 @@ def _rise(desk: Desk, step: CaseStep, at: datetime) -> None:
     )
     desk.put("findings", key, finding)
     desk.put("signals", step.step_id, signal_of(step, step.level))
+    _note(desk, step, step.level, at)
     if known:
         _write_fate(desk, step, opened, step.level)
     _damp(desk, step, step.damps)
@@ -99,6 +101,7 @@ def _fall(desk: Desk, step: CaseStep, at: datetime) -> None:
         return
     level = step.remaining or 0
     _write_fate(desk, step, finding.opened, level)
+    _note(desk, step, level, at)
     if level:
         desk.put("signals", step.step_id, signal_of(step, level))
         left = {recipient: _known_of(each, level) for recipient, each in finding.told.items()}
@@ -134,6 +137,26 @@ def _known_of(telling: Telling, level: int) -> Telling:
 
 def _write_fate(desk: Desk, step: CaseStep, opened: str, level: int) -> None:
     desk.put("fates", opened, Fate(step.kind, level, step.as_of))
+
+
+def _note(desk: Desk, step: CaseStep, level: int, at: datetime) -> None:
+    """A line of the history; of a rule that is being tried there is none."""
+    if step.shadow:
+        return
+    happened = Happened(
+        "signal",
+        at,
+        step.as_of,
+        step.step_id,
+        kind=step.kind,
+        level=level,
+        rule=step.rule,
+        title=dict(step.title),
+        words=dict(step.words),
+        good_news=step.good_news,
+        corrected=step.corrected,
+    )
+    desk.happened(step.school, step.pupil, happened)
 
 
 def _owe_correction(desk: Desk, finding: Finding, step: str, recipient: str, at: datetime) -> None:

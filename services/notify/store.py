@@ -21,6 +21,8 @@ from services.notify.desk import (
     Desk,
     Fate,
     Finding,
+    Happened,
+    Note,
     Outgoing,
     Page,
     Row,
@@ -41,6 +43,8 @@ that no quiet hours hold, then those that are not to wait behind digests."""
 FIRST = "0-0"
 
 _AT_A_TIME = 1000
+_HAPPENED = msgspec.json.Decoder(Happened)
+_HAPPENED = msgspec.json.Decoder(Happened)
 _OUTGOING = msgspec.json.Decoder(Outgoing)
 _Row = TypeVar("_Row", bound=Row)
 _T = TypeVar("_T")
@@ -58,6 +62,11 @@ def key(table: Table) -> str:
 def position_key(partition: int) -> str:
     """The entry of a partition's case steps up to which everything is written."""
     return f"position:{{notify}}:{partition}"
+
+
+def history_of(pupil: str) -> str:
+    """Hash: the lines of a pupil's history; `pupil` is `school/pupil`."""
+    return f"history:{{notify}}:{pupil}"
 
 
 class Store:
@@ -152,6 +161,16 @@ class Store:
         """What is seen of findings as of steps, by their ids."""
         return await self._rows("signals", steps, Signal)
 
+    async def history(self, pupil: str) -> list[Happened]:
+        """What happened in a pupil's case, in order; `pupil` is `school/pupil`."""
+        lines = await self._client.hgetall(history_of(pupil))
+        found = [_HAPPENED.decode(raw) for raw in lines.values()]
+        return sorted(found, key=lambda each: (each.at, each.key))
+
+    async def notes(self, names: Sequence[str]) -> dict[str, Note]:
+        """Notes by their ids, those that are kept."""
+        return await self._rows("notes", names, Note)
+
     async def fates(self, opened: Sequence[str]) -> dict[str, Fate]:
         """What has become of findings, by the step that opened them."""
         return await self._rows("fates", opened, Fate)
@@ -230,6 +249,9 @@ class _Once:
 
 
 def _commands(table: Table, row: str, value: Row | None) -> list[Command]:
+    if table == "history":
+        pupil, _, line = row.partition(" ")
+        return [("HSET", history_of(pupil), line, msgspec.json.encode(value))]
     if value is None:
         commands: list[Command] = [("HDEL", key(table), row)]
         due: list[Command] = [("ZREM", queue, row) for queue in QUEUES]

@@ -20,6 +20,7 @@ from services.notify.desk import (
     Desk,
     Fate,
     Finding,
+    Happened,
     Item,
     Key,
     Live,
@@ -167,8 +168,8 @@ ROWS: list[tuple[Table, Row]] = [
     ("unreachable", Unreachable(FRIDAY, "SMTP 550 5.1.1 at RCPT")),
     ("quarantine", Refused("case-steps:{0}", "1-0", "json_invalid", "{å")),
 ]
-INNER = (Telling, Answer, Item, Shown)
-"""Rows that stand in others only."""
+INNER = (Telling, Answer, Item, Shown, Happened)
+"""Rows that stand in others only, or under keys of their own."""
 
 
 @pytest.fixture
@@ -182,6 +183,29 @@ async def a_store(client: Redis) -> Store:
     lease = Lease(client, LEASE, 60)
     await lease.acquire()
     return Store(client, lease)
+
+
+async def test_a_pupils_history_is_read_in_the_order_in_which_it_happened(client: Redis) -> None:
+    signal = Happened(
+        *("signal", at(WEDNESDAY), WEDNESDAY, "s-1"),
+        kind=StepKind.OPENED,
+        level=3,
+        rule="high-absence",
+        title={"sv": "Hög total frånvaro", "en": "High total absence"},
+        words={"sv": "Borta 16,3 %", "en": "Away 16.3%"},
+        good_news=True,
+        corrected=True,
+    )
+    told = Happened("told", at(THURSDAY), THURSDAY, "a message", "kt-1", channel="sms")
+    answer = Happened("answer", at(FRIDAY), FRIDAY, "booked", "kt-1", until=FRIDAY, note="n-1")
+    store, desk = await a_store(client), Desk()
+    for line in (answer, told, signal, told):
+        desk.happened(SCHOOL, PUPIL, line)
+    desk.happened(SCHOOL, "", signal)
+    await store.write(desk.take_changes())
+
+    assert await store.history(f"{SCHOOL}/{PUPIL}") == [signal, told, answer]
+    assert await store.history(f"{SCHOOL}/") == []
 
 
 def test_there_is_an_example_of_every_row() -> None:
