@@ -11,6 +11,7 @@ from services.notify.answers import (
     Taken,
     UnknownLinkError,
     answer,
+    is_expired,
 )
 from services.notify.desk import Desk, Note, Page, Signal, about
 from services.notify.office import Memory, Office
@@ -57,6 +58,11 @@ class Answering:
         roster, on = world.rosters.get(recipient.school), world.calendar.local_date(at)
         if recipient.staff and (roster is None or roster.member(recipient.staff, on) is None):
             return UnknownLinkError()
+        if is_expired(page.made, on, world.calendar):
+            return UnknownLinkError()
+        member = roster.member(recipient.staff, on) if roster and recipient.staff else None
+        if form.answer == "takes_over" and member and not {"eht", "rektor"} & set(member.roles):
+            return AnswerRefusedError("only EHT takes a case over; met another role", "role")
         by, name = recipient.staff or INBOX, secrets.token_hex(8) if form.note else ""
         given = Given(signal.school, signal.pupil, form.answer, by, at, form.until, name)
         try:
@@ -74,6 +80,6 @@ def _chosen(signals: Sequence[Signal], form: Form) -> Signal:
     pupils = {signal.pupil: signal for signal in signals if signal.pupil}
     if not 1 <= form.pupil <= len(pupils):
         raise AnswerRefusedError(
-            f"met pupil {form.pupil}; wanted a place on the page, from 1 to {len(pupils)}"
+            f"met pupil {form.pupil}; wanted a place on the page, from 1 to {len(pupils)}", "place"
         )
     return list(pupils.values())[form.pupil - 1]

@@ -6,7 +6,7 @@ What still stands on the day of the follow-up comes back.
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import get_args
+from typing import Literal, get_args
 
 from services.notify.desk import Answer, Case, Desk, Happened, Said, about
 from services.notify.routing import Routing
@@ -18,11 +18,22 @@ KINDS: tuple[AnswerKind, ...] = get_args(AnswerKind)
 WRONG_DAYS = 5
 """School days in which a wrong registration is to be corrected."""
 
+LINK_DAYS = 20
+"""School days in which a link opens its page."""
+
 _DATED: frozenset[AnswerKind] = frozenset({"known_cause", "booked"})
+
+
+Why = Literal["date", "over", "place", "role", "long"]
+"""A date is missing or past; nothing stands any more; no such place; not theirs to answer; long."""
 
 
 class AnswerRefusedError(ValueError):
     """What was answered can't be taken; says what was met and what is wanted."""
+
+    def __init__(self, words: str, why: Why) -> None:
+        super().__init__(words)
+        self.why = why
 
 
 class UnknownLinkError(LookupError):
@@ -108,16 +119,22 @@ def answer(desk: Desk, given: Given, routing: Routing, calendar: SchoolCalendar)
     return True
 
 
+def is_expired(made: datetime, on: date, calendar: SchoolCalendar) -> bool:
+    """Are the school days of a link over that was made at a school time?"""
+    return calendar.distance(calendar.local_date(made), on) > LINK_DAYS
+
+
 def _check(desk: Desk, given: Given, on: date) -> None:
     if given.answer in _DATED and (given.until is None or given.until < on):
         raise AnswerRefusedError(
             f"met {'no date' if given.until is None else given.until} with {given.answer}; "
-            f"wanted a date from {on} on"
+            f"wanted a date from {on} on",
+            "date",
         )
     key = about(given.school, given.pupil, "")
     if not any(each.about == key for each in desk.findings.values()):
         raise AnswerRefusedError(
-            "nothing stands of this pupil any more; there is nothing to answer"
+            "nothing stands of this pupil any more; there is nothing to answer", "over"
         )
 
 

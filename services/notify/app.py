@@ -23,10 +23,11 @@ from services.notify.channels.sms_46elks.settings import ElksSettings
 from services.notify.delivery import Outcome
 from services.notify.message import Words, check_links, load_texts, trial_message
 from services.notify.office import Memory, Office
-from services.notify.outbox import page_key
+from services.notify.opening import NoPictures, Opening, reference_of
 from services.notify.pages.answer import answer_routes
-from services.notify.pages.page import Opened, page_routes
 from services.notify.pages.report import report_routes
+from services.notify.pages.signal import Opened, signal_routes
+from services.notify.pages.site import Site
 from services.notify.reader import Reader
 from services.notify.routing import Routing
 from services.notify.sender import Sender
@@ -57,8 +58,10 @@ def create_app(settings: Settings | None = None) -> Starlette:
     lease = Lease(client, LEASE, settings.lease_seconds)
     service = _Service(settings, office, client, lease, Store(client, lease))
     service.lifeline.ready = lambda: service.following
+    site = Site(settings.base_url, settings.contact)
     routes = [
-        *page_routes(service.open_page),
+        *site.routes(),
+        *signal_routes(site, service, service.give, reference_of),
         *answer_routes(service.give),
         *report_routes(ElksSettings().elks_password.get_secret_value().encode()),
     ]
@@ -109,6 +112,7 @@ class _Service:
     following: bool = False
     """Holds the lease and reads every partition."""
     answering: Answering | None = None
+    opening: Opening | None = None
     """As long as it does."""
 
     @asynccontextmanager
@@ -124,15 +128,16 @@ class _Service:
             await end(work)
             await self.client.aclose()
 
-    async def open_page(self, token: str) -> Opened | None:
-        page = await self.store.page(page_key(token))
-        if page is None:
-            return None
-        opened = dict.fromkeys(item.opened for item in page.items)
-        seen = dict.fromkeys(item.shows for item in page.items)
-        return Opened(
-            page, await self.store.signals(list(seen)), await self.store.fates(list(opened))
-        )
+    async def open(self, token: str, place: int | None = None) -> Opened | None:
+        return await self._opening().open(token, place)
+
+    async def renew(self, token: str) -> None:
+        await self._opening().renew(token)
+
+    def _opening(self) -> Opening:
+        if self.opening is None:
+            raise NotNowError("another process holds the memory")
+        return self.opening
 
     async def give(self, token: str, form: Form) -> Taken:
         if self.answering is None:
@@ -159,11 +164,12 @@ class _Service:
                 await self._follow(broker, partition, position, reader)
             self.following = True
             self.answering = Answering(memory, self.office)
+            self.opening = Opening(memory, self.office, NoPictures())
             await self._send(memory)
 
     def _follow_no_more(self) -> None:
         self.following = False
-        self.answering = None
+        self.answering = self.opening = None
 
     async def _renew(self) -> None:
         while True:

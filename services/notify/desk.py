@@ -21,13 +21,16 @@ from shared.events import AnswerKind, CaseStep, StepKind
 Send = Literal["shown", "digest", "immediate"]
 """How a finding is told: on a page only, in the recipient's next digest, or at once."""
 
-Kind = Literal["digest", "immediate", "correction", "protected", "storm"]
+Kind = Literal["digest", "immediate", "correction", "protected", "storm", "link"]
+
+OF_NO_FINDING: frozenset[Kind] = frozenset({"storm", "link"})
+"""Messages that tell of no finding: always the same words, and sent in quiet hours too."""
 
 Table = Literal[
     "findings", "outbreaks", "cases", "corrections", "live", "reached", "said", "volume", "brake",
-    "unreachable", "attempts", "taken",
-    "outbox", "history", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked", "dropped",
-    "quarantine",
+    "unreachable", "attempts", "taken", "decisions", "investigations",
+    "outbox", "history", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked",
+    "dropped", "quarantine",
 ]  # fmt: skip
 
 Key = str
@@ -87,8 +90,38 @@ class Telling(Row, frozen=True):
     audience: str
     channels: tuple[str, ...]
     at_once: bool = False
-    in_doubt: bool = False
-    """A try began whose outcome is not known."""
+    trying: str = ""
+    """The message whose try began, as long as its outcome is not known."""
+    before: "Telling | None" = None
+    """What they had been told when that try began."""
+
+    @property
+    def in_doubt(self) -> bool:
+        return bool(self.trying)
+
+    def lowered(self, level: int) -> "Telling":
+        """The same when only `level` is left of the finding."""
+        before = self.before.lowered(level) if self.before else None
+        return Telling(
+            min(self.level, level),
+            self.on,
+            self.audience,
+            self.channels,
+            self.at_once,
+            self.trying,
+            before,
+        )
+
+    def settled(self, message: str, on: date | None) -> "Telling | None":
+        """What they know when a message's outcome is known: told on a day, or not (None)."""
+        if self.trying == message:
+            told: Telling = self.but(on=on, trying="", before=None)
+            return self.before if on is None else told
+        if self.before is None:
+            return self
+        # Told of a raise meanwhile; the earlier message is settled beneath.
+        changed: Telling = self.but(before=self.before.settled(message, on))
+        return changed
 
 
 class Finding(Row, frozen=True):
@@ -201,15 +234,59 @@ class Note(Row, frozen=True):
     """For EHT's eyes only."""
 
 
+class Decision(Row, frozen=True):
+    """What a work-team meeting decided of a pupil: who does what, by when. By its own id."""
+
+    school: str
+    pupil: str
+    what: str
+    who: str
+    """Staff id of whoever is to do it."""
+    by: date
+    """The day by which it is to be done."""
+    at: datetime
+    """School time at which it was decided."""
+    decided_by: str
+    """Staff id of whoever wrote it down."""
+    done: date | None = None
+
+
+Report = Literal["huvudman", "home_municipality"]
+"""Who hears of an investigation: the school's authority, and the pupil's home municipality."""
+
+
+class Investigation(Row, frozen=True):
+    """What rektor decided by 7 kap. 19 a § skollagen: absence is investigated, or need not be."""
+
+    school: str
+    pupil: str
+    begun: date
+    """Or the day on which it was found not to be needed."""
+    by: str
+    needed: bool = True
+    why: str = ""
+    """Of one that is not needed."""
+    ended: date | None = None
+    owed: tuple[Report, ...] = ()
+    """Reports that are still to be made; 7 kap. 19 a § and 22 §."""
+    made: dict[str, date] = {}
+    """Reports by when they were made."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.needed and self.ended is None
+
+
 class Happened(Row, frozen=True):
     """Something of a pupil's case, for the history that staff read. By pupil, and then by `key`."""
 
-    what: Literal["signal", "told", "answer"]
+    what: Literal["signal", "told", "answer", "decision", "investigation"]
     at: datetime
     """School time."""
     on: date
     name: str
-    """Of a signal the step; of a telling the message; of an answer what was answered."""
+    """Of a signal the step; of a telling the message; of an answer what was answered; of a decision
+    its id; of an investigation what became of it."""
     who: str = ""
     """Staff id of whoever was told or has answered."""
     kind: StepKind | None = None
@@ -349,6 +426,8 @@ class Page(Row, frozen=True):
     recipient: Recipient
     made: datetime
     items: tuple[Shown, ...]
+    renewed: date | None = None
+    """When a fresh link was last asked for."""
 
 
 class Fate(Row, frozen=True):
@@ -467,6 +546,8 @@ IN_MEMORY: dict[Table, type[Row]] = {
     "brake": Brake,
     "unreachable": Unreachable,
     "attempts": Attempt,
+    "decisions": Decision,
+    "investigations": Investigation,
 }
 """Tables that the desk holds; the others are written, and read by those who need a row."""
 
@@ -501,6 +582,9 @@ class Desk:
     brake: dict[Key, Brake] = field(default_factory=dict)
     unreachable: dict[Key, Unreachable] = field(default_factory=dict)
     attempts: dict[Key, Attempt] = field(default_factory=dict)
+    decisions: dict[Key, Decision] = field(default_factory=dict)
+    investigations: dict[Key, Investigation] = field(default_factory=dict)
+    """By `school/pupil` and the day on which it was begun."""
     unsettled: set[Key] = field(default_factory=set)
     """Findings that are to be looked at when school time moves on."""
     looked_by: Looked | None = None

@@ -80,6 +80,16 @@ class Memory:
                 self._seen[school] = (roster, gone, without(roster, gone) if gone else roster)
         return {school: self._seen[school][2] for school in rosters}
 
+    def as_it_is(self) -> Desk:
+        """The desk to look at and not to change, between two awaits; perhaps not yet written."""
+        if not self._sound:
+            raise MemorySpoiltError("an earlier failure left the memory in doubt")
+        return self._desk
+
+    async def roster(self, school: str) -> Roster | None:
+        """A school's roster as it is now."""
+        return (await self.store.rosters([school])).get(school)
+
     async def write(self, position: tuple[int, str] | None = None) -> None:
         """Write what has changed, and how far a partition is read; call it with the desk alone."""
         await self.store.write(self._desk.take_changes(), position)

@@ -11,6 +11,7 @@ from services.notify.desk import (
     Finding,
     Happened,
     Item,
+    Key,
     Outgoing,
     Page,
     Said,
@@ -57,8 +58,9 @@ def begin(desk: Desk, message: Outgoing, on: date, began: Began) -> Outgoing:
         items = tuple(item.but(before=_told(desk, message, item)) for item in items)
         for item in items:
             _tell(desk, message, item, on, in_doubt=True)
-        page = Page(message.kind, message.recipient, message.made, tuple(map(_shown, items)))
-        desk.put("messages", page_key(message.token), page)
+        if message.kind != "link":
+            page = Page(message.kind, message.recipient, message.made, tuple(map(_shown, items)))
+            desk.put("messages", page_key(message.token), page)
     tried: Outgoing = message.but(
         items=items,
         attempts=message.attempts + 1,
@@ -81,7 +83,9 @@ def record(desk: Desk, message: Outgoing, channel: str, on: date) -> None:
         if item.correction:
             _drop_correction(desk, message, item)
         else:
-            _is_out(desk, message, item, on)
+            finding = _standing(desk, item)
+            if finding is not None:
+                _settle(desk, item.finding, finding, message, on)
             _say_told(desk, message, item, on)
     _write_histories(desk, message, channel, on)
     let_go(desk, message)
@@ -97,10 +101,7 @@ def not_sent(desk: Desk, message: Outgoing) -> None:
         finding = _standing(desk, item)
         level = finding.level if finding else 0
         if finding is not None:
-            told = {who: each for who, each in finding.told.items() if who != recipient}
-            if item.before is not None:
-                told[recipient] = item.before.but(level=min(item.before.level, level))
-            desk.put("findings", item.finding, finding.but(told=told))
+            _settle(desk, item.finding, finding, message, None)
         key = f"{recipient} {item.opened}"
         if key in desk.corrections and (item.before is None or item.before.level <= level):
             desk.drop("corrections", key)
@@ -154,31 +155,33 @@ def _tell(desk: Desk, message: Outgoing, item: Item, on: date, *, in_doubt: bool
     finding = _standing(desk, item)
     if finding is None or item.correction:
         return
-    level = min(item.level, finding.level)
+    recipient = str(message.recipient)
     telling = Telling(
-        level,
+        min(item.level, finding.level),
         on,
         item.audience,
         message.channels,
         message.kind == "immediate",
-        in_doubt,
+        message.id if in_doubt else "",
+        finding.told.get(recipient) if in_doubt else None,
     )
-    told = {**finding.told, str(message.recipient): telling}
+    told = {**finding.told, recipient: telling}
     on_way = finding.on_way
     if in_doubt:
-        on_way = {**on_way, str(message.recipient): message.id}
+        on_way = {**on_way, recipient: message.id}
     desk.put("findings", item.finding, finding.but(told=told, on_way=on_way))
 
 
-def _is_out(desk: Desk, message: Outgoing, item: Item, on: date) -> None:
-    """Not in doubt any more. What fell since the try began has lowered what was told."""
-    finding, recipient = _standing(desk, item), str(message.recipient)
-    telling = finding.told.get(recipient) if finding else None
-    if finding is None or telling is None:
-        return
-    if finding.on_way.get(recipient, message.id) == message.id:
-        told = {**finding.told, recipient: telling.but(on=on, in_doubt=False)}
-        desk.put("findings", item.finding, finding.but(told=told))
+def _settle(desk: Desk, key: Key, finding: Finding, message: Outgoing, on: date | None) -> None:
+    """A try's outcome is known: told on a day, or not. What was told since stays as it is."""
+    recipient = str(message.recipient)
+    telling = finding.told.get(recipient)
+    known = telling.settled(message.id, on) if telling else None
+    if known != telling:
+        told = {who: each for who, each in finding.told.items() if who != recipient}
+        if known is not None:
+            told[recipient] = known
+        desk.put("findings", key, finding.but(told=told))
 
 
 def _say_told(desk: Desk, message: Outgoing, item: Item, on: date) -> None:

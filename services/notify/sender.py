@@ -17,7 +17,7 @@ from services.notify import delivery
 from services.notify.breaker import Breaker
 from services.notify.channels import Doubt, Remembering
 from services.notify.delivery import Dead, NextChannel, Outcome, Retry, Sent
-from services.notify.desk import Attempt, Desk, Outgoing, Taken, Unreachable
+from services.notify.desk import OF_NO_FINDING, Attempt, Desk, Outgoing, Taken, Unreachable
 from services.notify.message import link
 from services.notify.office import Memory, Office
 from services.notify.outbox import (
@@ -194,7 +194,7 @@ class Sender:
         if not message.in_doubt:
             as_it_is = as_it_stands(desk, world, message, at)
             let_go(desk, message, kept={item.opened for item in as_it_is.items})
-            if not as_it_is.items and message.kind != "storm":
+            if not as_it_is.items and message.kind not in OF_NO_FINDING:
                 withdraw(desk, message)
                 return None
             message = as_it_is

@@ -14,6 +14,10 @@ class Settings(SharedSettings):
         description="Under which staff reach this service, as the links in messages name it; "
         "empty: http://127.0.0.1 and the port.",
     )
+    contact: str = Field(
+        default="",
+        description="Whom staff may ask about the pages: an address, a number or words.",
+    )
     retry_seconds: float = Field(
         default=30, gt=0, le=3600, description="Before the first new try; then doubling to an hour."
     )

@@ -17,7 +17,6 @@ from services.notify.desk import (
     Outbreak,
     Reached,
     Recipient,
-    Telling,
     key_of,
     signal_of,
 )
@@ -104,7 +103,7 @@ def _fall(desk: Desk, step: CaseStep, at: datetime) -> None:
     _note(desk, step, level, at)
     if level:
         desk.put("signals", step.step_id, signal_of(step, level))
-        left = {recipient: _known_of(each, level) for recipient, each in finding.told.items()}
+        left = {recipient: each.lowered(level) for recipient, each in finding.told.items()}
         desk.put(
             "findings",
             key,
@@ -127,12 +126,6 @@ def _fall(desk: Desk, step: CaseStep, at: datetime) -> None:
         for recipient, telling in finding.told.items():
             if telling.level > level:
                 _owe_correction(desk, finding, step.step_id, recipient, at)
-
-
-def _known_of(telling: Telling, level: int) -> Telling:
-    """What was told, when only `level` is left of it."""
-    known: Telling = telling.but(level=min(telling.level, level))
-    return known
 
 
 def _write_fate(desk: Desk, step: CaseStep, opened: str, level: int) -> None:

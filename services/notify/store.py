@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from services.notify.desk import (
     IN_MEMORY,
+    OF_NO_FINDING,
     Asked,
     Changes,
     DeadLetter,
@@ -263,7 +264,7 @@ def _commands(table: Table, row: str, value: Row | None) -> list[Command]:
 
 
 def _queue(message: Outgoing) -> str:
-    if message.break_quiet or message.kind in {"correction", "storm"}:
+    if message.break_quiet or message.kind in {"correction", *OF_NO_FINDING}:
         return QUEUES[0]
     return QUEUES[2] if message.kind == "digest" else QUEUES[1]
 

@@ -14,6 +14,7 @@ from datetime import datetime, time
 from typing import NamedTuple
 
 from services.notify.desk import (
+    OF_NO_FINDING,
     PROTECTED,
     Correction,
     Desk,
@@ -205,7 +206,7 @@ def correction_item(correction: Correction) -> Item:
 
 def as_it_stands(desk: Desk, world: World, message: Outgoing, at: datetime) -> Outgoing:
     """A message that is not in doubt as it would go now; without items: it has nothing to tell."""
-    if message.kind == "storm":
+    if message.kind in OF_NO_FINDING:
         return message
     items: list[Item] = []
     channels: dict[str, tuple[str, ...]] = {}

@@ -7,7 +7,7 @@ from itertools import count
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from services.notify.desk import Answer, Case, Desk, Outgoing
+from services.notify.desk import OF_NO_FINDING, Answer, Case, Desk, Outgoing
 from services.notify.outbox import Began, begin, bury, not_sent, record, withdraw
 from services.notify.routing import Routing
 from services.notify.stages.mute import why_quiet
@@ -303,7 +303,7 @@ class Telling:
         if message.in_doubt:
             return message
         going = as_it_stands(self.desk, self.world, message, self.now)
-        return going if going.items or going.kind == "storm" else None
+        return going if going.items or going.kind in OF_NO_FINDING else None
 
     def _waits(self, message: Outgoing) -> bool:
         if message.break_quiet or message.kind == "correction":

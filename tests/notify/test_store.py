@@ -16,11 +16,13 @@ from services.notify.desk import (
     Case,
     Correction,
     DeadLetter,
+    Decision,
     Delivery,
     Desk,
     Fate,
     Finding,
     Happened,
+    Investigation,
     Item,
     Key,
     Live,
@@ -63,7 +65,15 @@ from tests.notify.examples import (
 )
 from tests.notify.lives import Outside, entries, rows, set_roster, start
 
-TELLING = Telling(3, THURSDAY, "eht", ("sms", "email"), at_once=True, in_doubt=True)
+TELLING = Telling(
+    3,
+    THURSDAY,
+    "eht",
+    ("sms", "email"),
+    at_once=True,
+    trying="a message",
+    before=Telling(2, WEDNESDAY, "eht", ("email",)),
+)
 FINDING = Finding(
     SCHOOL,
     PUPIL,
@@ -165,6 +175,23 @@ ROWS: list[tuple[Table, Row]] = [
     ("brake", Brake(at(FRIDAY), at(THURSDAY), 60, released=True)),
     ("attempts", Attempt(OUTGOING.id, "0a1b", 1_800_000_000.25)),
     ("taken", Taken(OUTGOING.id)),
+    (
+        "decisions",
+        Decision(
+            *(SCHOOL, PUPIL, "Möte med hemmet", TEACHER, FRIDAY, at(THURSDAY), "eht-1"), done=FRIDAY
+        ),
+    ),
+    (
+        "investigations",
+        Investigation(
+            *(SCHOOL, PUPIL, WEDNESDAY, "rektor-1"),
+            needed=True,
+            why="x",
+            ended=FRIDAY,
+            owed=("home_municipality",),
+            made={"huvudman": THURSDAY},
+        ),
+    ),
     ("unreachable", Unreachable(FRIDAY, "SMTP 550 5.1.1 at RCPT")),
     ("quarantine", Refused("case-steps:{0}", "1-0", "json_invalid", "{å")),
 ]

@@ -193,6 +193,40 @@ def test_raised_after_a_slot_that_waits_for_others_it_still_comes_in_it() -> Non
     assert telling.outbox == [("digest", TO_TEACHER, [PUPIL])]
 
 
+def test_a_raise_told_while_an_earlier_try_is_under_way_is_not_told_again_when_that_fails(
+    telling: Telling,
+) -> None:
+    first = tried(telling, step(level=3))
+    telling.fold(step("raised", level=4), reached(WEDNESDAY, "17:30"))
+    (raised,) = [each for each in telling.try_all() if each.id != first.id]
+    telling.take(raised)
+    telling.refuse(first)
+
+    assert telling.outbox == []
+    assert telling.desk.findings[KEY].told[TO_EHT].level == 4
+
+
+@pytest.mark.parametrize("first_got_through", [True, False])
+def test_of_two_tries_of_one_finding_each_outcome_counts_by_itself(
+    telling: Telling, *, first_got_through: bool
+) -> None:
+    first = tried(telling, step(level=3))
+    telling.fold(step("raised", level=4), reached(WEDNESDAY, "17:30"))
+    (raised,) = [each for each in telling.try_all() if each.id != first.id]
+    if first_got_through:
+        telling.take(first)
+    else:
+        telling.refuse(first)
+    telling.refuse(raised)
+
+    known = telling.desk.findings[KEY].told.get(TO_EHT)
+    assert (known.level if known else 0) == (3 if first_got_through else 0)
+    assert known is None or not known.in_doubt
+    telling.send()
+    assert telling.desk.findings[KEY].told[TO_EHT].level == 4
+    assert telling.outbox == []
+
+
 def test_raised_after_it_was_told_it_is_told_again(telling: Telling) -> None:
     telling.fold(step(audience=("eht",)), SLOT)
     telling.send()

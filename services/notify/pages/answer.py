@@ -7,7 +7,6 @@ comes back is JSON. GET and HEAD change nothing anywhere.
 from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any
-from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
@@ -21,17 +20,17 @@ from services.notify.answers import (
     Taken,
     UnknownLinkError,
 )
+from services.notify.pages.forms import LONGEST, body_of, filled
 from shared.events import AnswerKind
 
 Give = Callable[[str, Form], Awaitable[Taken]]
 
-_LONGEST = 16_384
-"""Bytes of a body."""
-
 _HEADERS = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
-class _Filled(BaseModel):
+class Filled(BaseModel):
+    """An answer as it was filled in, in a form or as JSON."""
+
     model_config = ConfigDict(extra="forbid")
 
     pupil: int = Field(ge=1, le=10_000)
@@ -45,15 +44,15 @@ def answer_routes(give: Give) -> list[BaseRoute]:
     """`/m/{token}/answers`."""
 
     async def take(request: Request) -> Response:
-        body = await _body(request)
+        body = await body_of(request)
         if body is None:
-            return _said(413, f"met a longer body; wanted at most {_LONGEST} bytes")
+            return _said(413, f"met a longer body; wanted at most {LONGEST} bytes")
         try:
-            filled = _read(request, body)
+            given = _read(request, body)
         except ValidationError as error:
             return _said(422, "; ".join(sorted({_what(each) for each in error.errors()})))
         try:
-            taken = await give(request.path_params["token"], Form(**filled.model_dump()))
+            taken = await give(request.path_params["token"], Form(**given.model_dump()))
         except UnknownLinkError:
             return _said(404, "unknown link")
         except AnswerRefusedError as error:
@@ -61,25 +60,15 @@ def answer_routes(give: Give) -> list[BaseRoute]:
         except NotNowError:
             return _said(503, "not now; ask again", {"Retry-After": "5"})
         again = taken.again_on.isoformat() if taken.again_on else None
-        return JSONResponse({"answered": filled.answer, "again_on": again}, headers=_HEADERS)
+        return JSONResponse({"answered": given.answer, "again_on": again}, headers=_HEADERS)
 
     return [Route("/m/{token}/answers", take, methods=["POST"])]
 
 
-async def _body(request: Request) -> bytes | None:
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _LONGEST:
-            return None
-    return body
-
-
-def _read(request: Request, body: bytes) -> _Filled:
+def _read(request: Request, body: bytes) -> Filled:
     if request.headers.get("content-type", "").startswith("application/json"):
-        return _Filled.model_validate_json(body)
-    pairs = parse_qsl(body.decode(errors="replace"), keep_blank_values=False)
-    return _Filled.model_validate(dict(pairs))
+        return Filled.model_validate_json(body)
+    return Filled.model_validate(filled(body))
 
 
 def _what(error: Any) -> str:

@@ -1,9 +1,12 @@
-"""Levels, fates and what signals are about, as staff read it: in Swedish and in English."""
+"""Levels, answers, fates, dates and whom it is about, as staff read it: in Swedish and English."""
 
+from collections.abc import Mapping
+from datetime import date, datetime
 from typing import NamedTuple
 
 from services.notify.desk import Fate, Signal
-from shared.events import StepKind
+from shared.events import AnswerKind, Status, StepKind
+from shared.rulebook import Audience
 
 
 class Words(NamedTuple):
@@ -19,6 +22,66 @@ LEVELS = {
     3: Words("Allvar", "Serious"),
     4: Words("Kritisk", "Critical"),
 }
+
+ANSWERS: Mapping[AnswerKind, Words] = {
+    "talked": Words("Jag har pratat med eleven", "I have talked with the pupil"),
+    "known_cause": Words("Känd orsak till ett datum", "Known cause until a date"),
+    "booked": Words("Kontakt bokad", "Contact booked"),
+    "lift": Words("Lyft till elevhälsan", "Lift to the pupil-health team"),
+    "not_relevant": Words("Inte aktuellt", "Not relevant"),
+    "wrongly_registered": Words("Fel registrerat", "Wrongly registered"),
+    "takes_over": Words("Elevhälsan tar över", "The pupil-health team takes over"),
+}
+"""What staff may answer, in the order of the buttons."""
+
+STATUSES: Mapping[Status, Words] = {
+    Status.PRESENT: Words("närvarande", "present"),
+    Status.LATE: Words("sen ankomst", "late"),
+    Status.EXCUSED: Words("giltig frånvaro", "excused absence"),
+    Status.LEAVE: Words("beviljad ledighet", "granted leave"),
+    Status.UNEXCUSED: Words("ogiltig frånvaro", "unexcused absence"),
+    Status.OTHER: Words("annan aktivitet", "other activity"),
+    Status.UNREPORTED: Words("inte registrerat", "not registered"),
+}
+
+ROLES: Mapping[Audience, Words] = {
+    "contact_teacher": Words("kontaktlärare", "contact teacher"),
+    "eht": Words("elevhälsan", "the pupil-health team"),
+    "rektor": Words("rektor", "the head teacher"),
+    "admin": Words("skoladministration", "the school office"),
+    "coordinator": Words("samordnare", "coordinator"),
+}
+
+_DAYS = (
+    Words("mån", "Mon"), Words("tis", "Tue"), Words("ons", "Wed"), Words("tors", "Thu"),
+    Words("fre", "Fri"), Words("lör", "Sat"), Words("sön", "Sun"),
+)  # fmt: skip
+
+_MONTHS = (
+    Words("jan", "Jan"), Words("feb", "Feb"), Words("mars", "Mar"), Words("april", "Apr"),
+    Words("maj", "May"), Words("juni", "June"), Words("juli", "July"), Words("aug", "Aug"),
+    Words("sep", "Sep"), Words("okt", "Oct"), Words("nov", "Nov"), Words("dec", "Dec"),
+)  # fmt: skip
+
+
+def day_of(day: date) -> Words:
+    """A date in words: `ons 10 sep 2025`."""
+    week, month = _DAYS[day.weekday()], _MONTHS[day.month - 1]
+    return Words(
+        f"{week.sv} {day.day} {month.sv} {day.year}", f"{week.en} {day.day} {month.en} {day.year}"
+    )
+
+
+def moment_of(moment: datetime) -> Words:
+    """A moment in words, by its own zone: `ons 10 sep 2025 kl. 15.00`."""
+    day = day_of(moment.date())
+    return Words(f"{day.sv} kl. {moment:%H.%M}", f"{day.en} at {moment:%H:%M}")
+
+
+def initials(name: str) -> str:
+    """Of a name, first and last: `Nour El Amin` is `N.A.`; empty: no name is known."""
+    parts = [part for part in name.replace("-", " ").split() if part[0].isalpha()]
+    return "".join(f"{part[0].upper()}." for part in dict.fromkeys((*parts[:1], *parts[-1:])))
 
 
 def about(signal: Signal) -> Words:

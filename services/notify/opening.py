@@ -1,0 +1,161 @@
+"""What a message's link opens, put together: the page as kept, and all that is known since."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+from services.notify.answers import NotNowError, UnknownLinkError, is_expired
+from services.notify.desk import IT, Desk, Outgoing, Page, Recipient, Shown, Signal
+from services.notify.office import Memory, Office
+from services.notify.outbox import newest_time, page_key
+from services.notify.pages.picture import Picture
+from services.notify.pages.signal import Concern, Opened
+from services.notify.pages.words import Words, about, initials
+from shared.roster import Roster, StaffMember
+
+_SHOWN_AS = 22
+"""Characters of a page's reference: 88 bits, enough to tell it from all others."""
+
+_EHT = frozenset({"eht", "rektor"})
+
+
+class Pictures(Protocol):
+    """Where pupils are looked at."""
+
+    async def pictures(
+        self, school: str, pupils: Sequence[str], *, brief: bool
+    ) -> Mapping[str, Picture]:
+        """By pupil; whoever can't be looked at just now is left out. Never raises."""
+        ...
+
+
+class NoPictures:
+    """Nobody can be looked at."""
+
+    async def pictures(
+        self, _school: str, _pupils: Sequence[str], *, brief: bool
+    ) -> Mapping[str, Picture]:
+        del brief
+        return {}
+
+
+def reference_of(token: str) -> str:
+    """Names a link's page in addresses; opens nothing."""
+    return page_key(token)[:_SHOWN_AS]
+
+
+class Opening:
+    """Opens links for the process that holds the memory."""
+
+    def __init__(self, memory: Memory, office: Office, pictures: Pictures) -> None:
+        self._memory = memory
+        self._office = office
+        self._pictures = pictures
+
+    async def open(self, token: str, place: int | None = None) -> Opened | None:
+        """What a link opens, with all that is known of the pupil at a place (0: of nobody).
+
+        None: there is no such link, or its recipient is not in today's roster any more. Of the
+        only pupil of a message all is told. Raises `NotNowError`.
+        """
+        page = await self._memory.store.page(page_key(token))
+        if page is None:
+            return None
+        desk = self._memory.as_it_is()
+        at = newest_time(desk)
+        if at is None:
+            raise NotNowError("no school time has come yet")
+        calendar, school = self._office.calendar(), page.recipient.school
+        roster, on = await self._memory.roster(school), calendar.local_date(at)
+        member = roster.member(page.recipient.staff, on) if roster else None
+        if page.recipient.staff not in {"", IT} and member is None:
+            return None
+        if is_expired(page.made, on, calendar):
+            return Opened(page, on, calendar.zone, expired=True)
+        concerns = await self._concerns(page, desk, roster, on, place)
+        opened = dict.fromkeys(item.opened for item in page.items)
+        return Opened(
+            page,
+            on,
+            calendar.zone,
+            concerns,
+            await self._memory.store.fates(list(opened)),
+            _names(roster, on),
+            is_eht=_is_eht(page.recipient, member),
+        )
+
+    async def renew(self, token: str) -> None:
+        """Send a fresh link, once a day and page. Raises `UnknownLinkError` and `NotNowError`."""
+        page = await self._memory.store.page(page_key(token))
+        opened = await self.open(token, 0)
+        if page is None or opened is None or not opened.expired:
+            raise UnknownLinkError
+        if page.renewed == opened.on:
+            return
+        async with self._memory.alone() as desk:
+            at = newest_time(desk)
+            if at is None:
+                raise NotNowError("no school time has come yet")
+            fresh, name = self._office.token(), f"{reference_of(token)} {opened.on}"
+            desk.put("messages", page_key(token), page.but(renewed=opened.on))
+            desk.put("messages", page_key(fresh), page.but(made=at, renewed=None))
+            message = Outgoing(
+                f"{page.recipient} {name} link",
+                *("link", page.recipient, ("email", "sms"), (), fresh, at),
+                break_quiet=True,
+            )
+            desk.put("outbox", message.id, message)
+            await self._memory.write()
+        self._memory.news.set()
+
+    async def _concerns(
+        self, page: Page, desk: Desk, roster: Roster | None, on: date, place: int | None
+    ) -> list[Concern]:
+        store = self._memory.store
+        seen = await store.signals([item.shows for item in page.items])
+        groups: dict[str, list[tuple[Shown, Signal]]] = {}
+        for item in page.items:
+            if item.shows in seen:
+                signal = seen[item.shows]
+                groups.setdefault(signal.about, []).append((item, signal))
+        places = _places(groups)
+        whole = place if len(groups) > 1 or place == 0 else next(iter(places.values()), 0)
+        looked_at = [key for key, at in places.items() if at and at == whole]
+        pupils = [key.partition("/")[2] for key in looked_at]
+        pictures = await self._pictures.pictures(page.recipient.school, pupils, brief=False)
+        return [
+            Concern(
+                places.get(key, 0),
+                _named(items[0][1], roster if page.kind != "protected" else None, on),
+                tuple(items),
+                desk.cases.get(key),
+                await store.history(key) if key in looked_at else (),
+                pictures.get(key.partition("/")[2]),
+            )
+            for key, items in groups.items()
+        ]
+
+
+def _places(groups: Mapping[str, Sequence[tuple[Shown, Signal]]]) -> dict[str, int]:
+    """The places of the pupils on the page, from 1; units have none."""
+    pupils = [key for key, items in groups.items() if items[0][1].pupil]
+    return {key: place for place, key in enumerate(pupils, 1)}
+
+
+def _named(signal: Signal, roster: Roster | None, on: date) -> Words:
+    """Initials, where the roster has a name; a unit by its own."""
+    pupil = roster.pupil(signal.pupil, on) if roster and signal.pupil else None
+    short = initials(pupil.name) if pupil else ""
+    return Words(short, short) if short else about(signal)
+
+
+def _names(roster: Roster | None, on: date) -> dict[str, str]:
+    """What colleagues are called, by staff id."""
+    ids = dict.fromkeys(row.staff for row in roster.staff) if roster else {}
+    known = [(staff, roster.member(staff, on)) for staff in ids] if roster else []
+    return {staff: (member.name or staff) for staff, member in known if member}
+
+
+def _is_eht(recipient: Recipient, member: StaffMember | None) -> bool:
+    """The inbox of a school's EHT counts as theirs."""
+    return not recipient.staff or (member is not None and bool(_EHT & set(member.roles)))

@@ -1,0 +1,1 @@
+"""What pages list: derived from what stands, the roster and the calendar. Pure."""
