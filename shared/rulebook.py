@@ -5,6 +5,7 @@ into the streams (`RulebookChanged`), and rules, which reads no file, takes it f
 """
 
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
@@ -293,6 +294,14 @@ class Handover(ConfigPart):
     examples: tuple[Example, ...] = ()
 
 
+class LogLine(ConfigPart):
+    """One line of the change log, written by hand beside the change."""
+
+    on: date = Field(description="When it was changed.")
+    by: str = Field(min_length=1, description="Who decided it: a role or a group will do.")
+    why: str = Field(min_length=1, description="What it is for.")
+
+
 class RuleChange(ConfigPart):
     """What one school has otherwise of a rule; a level that is null is taken away."""
 
@@ -355,6 +364,9 @@ class Rulebook(ConfigPart):
         description="School days after a finding's end in which telling of a new one waits.",
     )
     handover: Handover | None = None
+    changes: tuple[LogLine, ...] = Field(
+        default=(), description="The change log: when, by whom and why. Shown to coordinators."
+    )
     rules: tuple[Rule, ...]
     schools: dict[str, SchoolChange] = Field(
         default_factory=dict, description="By school: what it has otherwise."
