@@ -65,6 +65,11 @@ MESSAGES = Counter(
     "next channel follows) or dead (given up).",
     ["channel", "outcome"],
 )
+SMS_LIMITED = Counter(
+    "narvara_sms_limited_total",
+    "SMS beyond a limit (person_day or school_month), by how they went: mail, or sms all the same.",
+    ["limit", "sent_by"],
+)
 SMS_COST = Counter(
     "narvara_sms_cost_total",
     "What SMS have cost, as the gateway told when it took them, in the currency of its account.",

@@ -19,6 +19,7 @@ from services.notify.answering import Answering
 from services.notify.answers import Form, NotNowError, Taken
 from services.notify.channels import close_channels
 from services.notify.channels.configured import configured_channels
+from services.notify.channels.sms_46elks.reports import Report
 from services.notify.channels.sms_46elks.settings import ElksSettings
 from services.notify.delivery import Outcome
 from services.notify.message import Words, check_links, load_texts, trial_message
@@ -63,7 +64,9 @@ def create_app(settings: Settings | None = None) -> Starlette:
         *site.routes(),
         *signal_routes(site, service, service.give, reference_of),
         *answer_routes(service.give),
-        *report_routes(ElksSettings().elks_password.get_secret_value().encode()),
+        *report_routes(
+            ElksSettings().elks_password.get_secret_value().encode(), service.take_report
+        ),
     ]
     return service_app(service.lifeline, service.running, routes)
 
@@ -143,6 +146,9 @@ class _Service:
         if self.answering is None:
             raise NotNowError("another process holds the memory")
         return await self.answering.give(token, form)
+
+    async def take_report(self, report: Report) -> None:
+        await self._opening().take_report(report)
 
     async def _work(self) -> None:
         await check_layout(self.client, self.settings.partitions)

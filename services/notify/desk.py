@@ -28,7 +28,7 @@ OF_NO_FINDING: frozenset[Kind] = frozenset({"storm", "link"})
 
 Table = Literal[
     "findings", "outbreaks", "cases", "corrections", "live", "reached", "said", "volume", "brake",
-    "unreachable", "attempts", "taken", "decisions", "investigations",
+    "unreachable", "attempts", "taken", "texted", "spent", "decisions", "investigations",
     "outbox", "history", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked",
     "dropped", "quarantine",
 ]  # fmt: skip
@@ -507,6 +507,23 @@ class Taken(Row, frozen=True):
     """The outbox id."""
 
 
+class Texted(Row, frozen=True):
+    """An SMS of which no report has come yet that it was delivered; by `message.identity`."""
+
+    page: Key
+    """What its link opens."""
+    at: datetime
+    """School time."""
+
+
+class Spent(Row, frozen=True):
+    """SMS to a recipient on a date, or to a school in a month."""
+
+    sms: int
+    on: date
+    """Of the newest."""
+
+
 class Brake(Row, frozen=True):
     """All messages are held, since far more than usual were to leave in an hour."""
 
@@ -546,6 +563,8 @@ IN_MEMORY: dict[Table, type[Row]] = {
     "brake": Brake,
     "unreachable": Unreachable,
     "attempts": Attempt,
+    "texted": Texted,
+    "spent": Spent,
     "decisions": Decision,
     "investigations": Investigation,
 }
@@ -582,6 +601,8 @@ class Desk:
     brake: dict[Key, Brake] = field(default_factory=dict)
     unreachable: dict[Key, Unreachable] = field(default_factory=dict)
     attempts: dict[Key, Attempt] = field(default_factory=dict)
+    texted: dict[Key, Texted] = field(default_factory=dict)
+    spent: dict[Key, Spent] = field(default_factory=dict)
     decisions: dict[Key, Decision] = field(default_factory=dict)
     investigations: dict[Key, Investigation] = field(default_factory=dict)
     """By `school/pupil` and the day on which it was begun."""

@@ -5,7 +5,9 @@ from datetime import date
 from typing import Protocol
 
 from services.notify.answers import NotNowError, UnknownLinkError, is_expired
-from services.notify.desk import IT, Desk, Outgoing, Page, Recipient, Shown, Signal
+from services.notify.channels.sms_46elks.reports import Report
+from services.notify.desk import IT, Desk, Page, Recipient, Shown, Signal
+from services.notify.fresh_link import failed, send_fresh
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time, page_key
 from services.notify.pages.picture import Picture
@@ -96,15 +98,30 @@ class Opening:
             at = newest_time(desk)
             if at is None:
                 raise NotNowError("no school time has come yet")
-            fresh, name = self._office.token(), f"{reference_of(token)} {opened.on}"
             desk.put("messages", page_key(token), page.but(renewed=opened.on))
-            desk.put("messages", page_key(fresh), page.but(made=at, renewed=None))
-            message = Outgoing(
-                f"{page.recipient} {name} link",
-                *("link", page.recipient, ("email", "sms"), (), fresh, at),
-                break_quiet=True,
+            send_fresh(
+                desk, page, page_key(token), self._office.token(), at, channels=("email", "sms")
             )
-            desk.put("outbox", message.id, message)
+            await self._memory.write()
+        self._memory.news.set()
+
+    async def take_report(self, report: Report) -> None:
+        """What became of an SMS; whoever did not get it is sent a link by mail.
+
+        Raises `NotNowError`.
+        """
+        if report.status == "sent":
+            return
+        row = self._memory.as_it_is().texted.get(report.message)
+        page = await self._memory.store.page(row.page) if row else None
+        async with self._memory.alone() as desk:
+            at = newest_time(desk)
+            if at is None:
+                return
+            if page is not None and report.status == "failed":
+                failed(desk, report.message, page, self._office.token(), at)
+            elif report.message in desk.texted:
+                desk.drop("texted", report.message)
             await self._memory.write()
         self._memory.news.set()
 

@@ -59,6 +59,15 @@ class QuietHours(ConfigPart):
         return time.fromisoformat(self.begin), time.fromisoformat(self.end)
 
 
+class SmsLimits(ConfigPart):
+    """SMS that are sent at most; what is more goes by mail."""
+
+    person_day: int = Field(default=5, ge=0, description="To one person in a day.")
+    school_month: int = Field(
+        default=1000, ge=0, description="By one school in a month. 0: no SMS where mail is known."
+    )
+
+
 class Rotation(ConfigPart):
     """Of those who have a role, one at a time is told: a week each, in this order."""
 
@@ -95,6 +104,9 @@ class Routing(ConfigPart):
     quiet_hours: QuietHours = QuietHours()
     cap: int = Field(
         default=5, ge=1, description="New pupils of level 1 and 2 that a digest puts first."
+    )
+    sms_limits: SmsLimits = Field(
+        default=SmsLimits(), description="SMS beyond these go by mail instead."
     )
     follow_up_days: int = Field(
         default=10, ge=1, description="School days after an answer, until what stands comes back."

@@ -11,14 +11,14 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from services.notify import delivery
 from services.notify.breaker import Breaker
 from services.notify.channels import Doubt, Remembering
 from services.notify.delivery import Dead, NextChannel, Outcome, Retry, Sent
-from services.notify.desk import OF_NO_FINDING, Attempt, Desk, Outgoing, Taken, Unreachable
-from services.notify.message import link
+from services.notify.desk import OF_NO_FINDING, Attempt, Desk, Outgoing, Taken, Texted, Unreachable
+from services.notify.message import identity, link
 from services.notify.office import Memory, Office
 from services.notify.outbox import (
     Began,
@@ -33,6 +33,7 @@ from services.notify.outbox import (
     school_time,
     withdraw,
 )
+from services.notify.sms_limits import SMS, count, reached
 from services.notify.stages.mute import why_quiet
 from services.notify.stages.route import address_key, ways
 from services.notify.telling import World, as_it_stands, let_go
@@ -50,6 +51,9 @@ _SOON = 1.0
 
 _NEAR = 180.0
 """Seconds within which the gateway could take one try for another: several times its timeouts."""
+
+_REPORTED = timedelta(days=7)
+"""After which no report of an SMS comes any more."""
 
 _KEPT = 86_400.0
 """Seconds after which a try that nobody knows the outcome of can be taken for no other."""
@@ -198,7 +202,7 @@ class Sender:
                 withdraw(desk, message)
                 return None
             message = as_it_is
-        left = self._ways_left(world, message, on)
+        left = self._within_limits(desk, world, message, on)
         if not left:
             _give_up(desk, message)
             return None
@@ -216,6 +220,9 @@ class Sender:
             doubt = self._doubt(desk, message, address)
             attempt = Attempt(message.id, address_key(address), now)
             desk.put("attempts", _attempt_key(message.id, now), attempt)
+        if channel == SMS and message.tried_by != SMS:
+            count(desk, message.recipient, on)
+            _wait_for_report(desk, message, at)
         self._breakers[channel] = breaker.begun(now)
         tried = begin(desk, message, on, Began(channel, now, now + office.retry_seconds))
         return _Try(tried, channel, address, tuple(each for each, _ in others), message, doubt)
@@ -245,11 +252,27 @@ class Sender:
             self._memory.store.taken,
         )
 
-    def _ways_left(self, world: World, message: Outgoing, on: date) -> list[Way]:
+    def _within_limits(self, desk: Desk, world: World, message: Outgoing, on: date) -> list[Way]:
+        """The ways that are left, without SMS beyond the limits; unless there is no other."""
+        left = self._ways_left(world, message, message.channels, on)
+        is_next = bool(left) and left[0][0] == SMS
+        if not is_next or message.in_doubt or message.tried_by == SMS:
+            return left
+        limit = reached(desk, world.routing.sms_limits, message.recipient, on)
+        if limit is None:
+            return left
+        others = [way for way in left if way[0] != SMS]
+        others = others or self._ways_left(world, message, ("email",), on)
+        metrics.SMS_LIMITED.labels(limit, "mail" if others else "sms").inc()
+        return others or left
+
+    def _ways_left(
+        self, world: World, message: Outgoing, channels: tuple[str, ...], on: date
+    ) -> list[Way]:
         """The ways that this installation has and that have not refused this message."""
         office = self._office
         roster = world.rosters.get(message.recipient.school)
-        usable = tuple(each for each in message.channels if each in office.channels)
+        usable = tuple(each for each in channels if each in office.channels)
         return [
             (channel, address)
             for channel, address in ways(message.recipient, usable, roster, world.routing, on)
@@ -278,8 +301,8 @@ class Sender:
             for trying, outcome in outcomes:
                 words[trying.channel, self._settle_one(desk, trying, outcome)] += 1
             await self._memory.write()
-        for (channel, word), count in words.items():
-            metrics.MESSAGES.labels(channel, word).inc(count)
+        for (channel, word), times in words.items():
+            metrics.MESSAGES.labels(channel, word).inc(times)
 
     def _settle_one(self, desk: Desk, trying: _Try, outcome: Outcome) -> str:
         message = trying.message
@@ -342,6 +365,13 @@ class Sender:
             first=office.retry_seconds,
             jitter=office.jitter(),
         )
+
+
+def _wait_for_report(desk: Desk, message: Outgoing, at: datetime) -> None:
+    """Should an SMS fail on its way, its recipient is to be sent a mail."""
+    for name in [name for name, each in desk.texted.items() if each.at < at - _REPORTED]:
+        desk.drop("texted", name)
+    desk.put("texted", identity(message.id), Texted(page_key(message.token), at))
 
 
 def _attempt_key(message: str, at: float) -> str:

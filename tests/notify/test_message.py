@@ -47,7 +47,7 @@ SAID: dict[Words, tuple[str, str]] = {
     "correction": ("En tidigare signal har rättats", "earlier signal"),
     "protected": ("Ett ärende som hanteras särskilt", "separate"),
     "storm": ("NärVara håller alla utskick", "messages"),
-    "link": ("din nya länk", "Your new link|Here is your new link"),
+    "link": ("ny länk till dina närvarosignaler", "New link to your|Here is a new link"),
     "test": ("Ett prov från NärVara", "A test"),
 }
 

@@ -168,6 +168,7 @@ async def school(
         "ELKS_URL": sms.url,
         "ELKS_USERNAME": "user",
         "ELKS_PASSWORD": "secret",
+        "SMS_REPORTS_URL": "https://narvara.skola.example/sms/reports",
     }.items():
         monkeypatch.setenv(f"NARVARA_{name}", value)
     config = shutil.copytree("deploy/config", tmp_path / "config")
@@ -830,3 +831,63 @@ async def test_a_second_sms_to_a_number_is_not_taken_for_the_first_that_never_go
     sent = await school.rows("taken")
     assert len(sent) == 2
     assert in_doubt["message"] in {row["message"] for row in sent.values()}
+
+
+async def test_an_sms_that_failed_on_its_way_is_followed_by_one_mail_with_a_link(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(sms.forms) == 1)
+        report = sms.forms[0]["whendelivered"].removeprefix("https://narvara.skola.example")
+        for status in ("sent", "failed", "failed"):
+            assert (await post(app, report, id="s1", status=status)).status_code == 204
+        await until(lambda: len(mail.raw) == 1)
+        await school.nothing_waits()
+        link = link_in(text_of(mail)).removeprefix("https://narvara.skola.example")
+        page = await get(app, link)
+
+    assert mail.recipients == [EHT_MAIL]
+    assert len(sms.forms) == 1
+    assert "ny länk" in text_of(mail)
+    assert "Hög total frånvaro" in page.text
+
+
+async def test_an_sms_that_was_delivered_or_is_over_is_followed_by_nothing(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3), step(level=3, pupil=OTHER_PUPIL, school=SCHOOL))
+        await until(lambda: len(sms.forms) == 1)
+        await school.nothing_waits()
+        report = sms.forms[0]["whendelivered"].removeprefix("https://narvara.skola.example")
+        await post(app, report, id="s1", status="delivered")
+        await post(app, report, id="s1", status="failed")
+        await school.nothing_waits()
+
+    assert mail.raw == []
+    assert await school.rows("texted") == {}
+
+
+async def test_beyond_the_limit_of_a_day_what_is_urgent_goes_by_mail(
+    school: School, mail: MailServer, sms: SmsGateway
+) -> None:
+    routing = school.settings.config_dir / "routing.yaml"
+    text = routing.read_text(encoding="utf-8").replace("person_day: 5", "person_day: 1")
+    routing.write_text(text, encoding="utf-8")
+    async with school.notify() as app:
+        await school.time_passes(reached(WEDNESDAY))
+        await school.happens(step(level=3))
+        await until(lambda: len(sms.forms) == 1)
+        await school.happens(step(level=3, pupil=OTHER_PUPIL))
+        await until(lambda: len(mail.raw) == 1)
+        await school.nothing_waits()
+        figures = (await get(app, "/metrics")).text
+
+    assert len(sms.forms) == 1
+    assert mail.recipients == [EHT_MAIL]
+    assert 'narvara_sms_limited_total{limit="person_day",sent_by="mail"}' in figures
+    spent = await school.rows("spent")
+    assert {row["sms"] for row in spent.values()} == {1}

@@ -37,9 +37,11 @@ from services.notify.desk import (
     Said,
     Shown,
     Signal,
+    Spent,
     Table,
     Taken,
     Telling,
+    Texted,
     Unreachable,
     Volume,
 )
@@ -175,6 +177,8 @@ ROWS: list[tuple[Table, Row]] = [
     ("brake", Brake(at(FRIDAY), at(THURSDAY), 60, released=True)),
     ("attempts", Attempt(OUTGOING.id, "0a1b", 1_800_000_000.25)),
     ("taken", Taken(OUTGOING.id)),
+    ("texted", Texted("0a1b", at(FRIDAY))),
+    ("spent", Spent(3, FRIDAY)),
     (
         "decisions",
         Decision(
