@@ -28,6 +28,7 @@ COMMANDS = {
     "backtest": "services.workbench:backtest",
     "routes": "services.routes:routes",
     "dead-letters": "services.notify.cli:dead_letters",
+    "purge": "services.notify.cli:purge",
     "staff": "services.notify.cli:staff",
     "channels": "services.notify.cli:channels",
 }

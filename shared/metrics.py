@@ -65,6 +65,16 @@ MESSAGES = Counter(
     "next channel follows) or dead (given up).",
     ["channel", "outcome"],
 )
+PURGED = Counter(
+    "narvara_purged_rows_total",
+    "Rows that had been kept long enough, by table: taken away by the purge.",
+    ["table"],
+)
+OLDEST_ROW = Gauge(
+    "narvara_oldest_row_days",
+    "Age of the oldest row of a table when it was last looked through, in days of school time.",
+    ["table"],
+)
 SMS_LIMITED = Counter(
     "narvara_sms_limited_total",
     "SMS beyond a limit (person_day or school_month), by how they went: mail, or sms all the same.",

@@ -29,6 +29,7 @@ from services.notify.pages.answer import answer_routes
 from services.notify.pages.report import report_routes
 from services.notify.pages.signal import Opened, signal_routes
 from services.notify.pages.site import Site
+from services.notify.purging import PURGE, Purging
 from services.notify.reader import Reader
 from services.notify.routing import Routing
 from services.notify.sender import Sender
@@ -193,9 +194,11 @@ class _Service:
 
     async def _send(self, memory: Memory) -> None:
         sender = Sender(memory, self.office, self.stopping.is_set)
+        purging = Purging(memory, self.office)
         while not self.stopping.is_set():
             self.news.clear()
-            await sender.obey()
+            asked = await sender.obey()
+            await purging.purge(asked=PURGE in asked)
             if not await sender.send_due() + await sender.say():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self.news.wait(), 1)

@@ -11,18 +11,24 @@ import msgspec
 from pydantic import ValidationError
 
 from services.notify.app import create_app, try_channel
-from services.notify.desk import Asked, DeadLetter
+from services.notify.desk import Asked, DeadLetter, Table
 from services.notify.message import (
     WORDS,
     NotOneSegmentError,
     TemplateRefusedError,
     Words,
 )
+from services.notify.outbox import newest_time
+from services.notify.purging import PURGE, Found, look
+from services.notify.retention import TABLES, Past
+from services.notify.routing import Routing
 from services.notify.settings import Settings
 from services.notify.stages.brake import BRAKE
 from services.notify.stages.route import address_key
 from services.notify.store import LEASE, Store
 from shared.broker import make_client
+from shared.calendar import SchoolCalendar
+from shared.config import CALENDAR, ROUTING, read_config
 from shared.lease import Lease
 from shared.telemetry import serve, set_up_logging
 
@@ -100,6 +106,45 @@ def alive(address: str) -> None:
     """Somebody is at ADDRESS after all."""
     _ask(lambda store: store.ask([address_key(address)], Asked("alive")))
     click.echo("asked for; the running service sends there again")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Only say what there is, and what is past its time.")
+@click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
+def purge(*, dry_run: bool, form: str) -> None:
+    """Take away what notify has kept for as long as routing.yaml says (retention).
+
+    The running service does so by itself once a day. What still stands is kept, however old.
+    Attendance itself is not touched: it is the ground of back-tests.
+    """
+    if not dry_run:
+        _ask(lambda store: store.ask([PURGE], Asked("purge")))
+        click.echo("asked for; the running service takes away what is past its time")
+        return
+    settings = Settings()
+    keep = read_config(settings.config_dir / ROUTING, Routing).retention
+    calendar = read_config(settings.config_dir / CALENDAR, SchoolCalendar)
+
+    async def looked(store: Store) -> list[tuple[Table, Found]]:
+        desk = await store.load()
+        at = newest_time(desk)
+        if at is None:
+            return []
+        past = Past(desk, keep, calendar.local_date(at))
+        return [each async for each in look(store, past)]
+
+    for table, found in _ask(looked):
+        days = getattr(keep, TABLES[table].by)
+        if form == "jsonl":
+            row = {"table": table, "rows": found.rows, "oldest": found.oldest, "due": found.due}
+            click.echo(json.dumps({**row, "setting": TABLES[table].by, "days": days}, default=str))
+        else:
+            kept = "for ever" if days is None else f"{days} days"
+            oldest = found.oldest or "–"
+            click.echo(
+                f"{table:<15} {found.rows:>9} rows, oldest {oldest!s:<10}  {found.due:>7} due "
+                f"({TABLES[table].by}: {kept})"
+            )
 
 
 @notify.group("dead-letters")

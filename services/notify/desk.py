@@ -461,9 +461,10 @@ class DeadLetter(Row, frozen=True):
 
 
 class Asked(Row, frozen=True):
-    """What someone wants done with a dead letter (by its message), the brake, or an address."""
+    """What someone wants done with a dead letter (by its message), the brake, an address, or all
+    that is past its time."""
 
-    what: Literal["replay", "drop", "release", "dead", "alive"]
+    what: Literal["replay", "drop", "release", "dead", "alive", "purge"]
     why: str = ""
 
 
@@ -505,6 +506,7 @@ class Taken(Row, frozen=True):
 
     message: str
     """The outbox id."""
+    on: date
 
 
 class Texted(Row, frozen=True):

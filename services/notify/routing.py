@@ -59,6 +59,28 @@ class QuietHours(ConfigPart):
         return time.fromisoformat(self.begin), time.fromisoformat(self.end)
 
 
+Keep = Literal["signals", "notes", "links", "access_log", "quarantine"]
+"""What has a period of its own."""
+
+Days = Annotated[int, Field(ge=1, le=36_500)] | None
+
+
+class Retention(ConfigPart):
+    """For how many days notify keeps what it writes; null: for ever."""
+
+    signals: Days = Field(
+        default=730, description="Signals, answers, who was told, and investigations, after them."
+    )
+    notes: Days = Field(
+        default=365, description="Notes and decisions of meetings, unless the case stands still."
+    )
+    links: Days = Field(
+        default=60, description="What a message's link opens; it opens for 20 school days."
+    )
+    access_log: Days = Field(default=730, description="Who opened what about whom.")
+    quarantine: Days = Field(default=90, description="Entries that could not be read.")
+
+
 class SmsLimits(ConfigPart):
     """SMS that are sent at most; what is more goes by mail."""
 
@@ -104,6 +126,9 @@ class Routing(ConfigPart):
     quiet_hours: QuietHours = QuietHours()
     cap: int = Field(
         default=5, ge=1, description="New pupils of level 1 and 2 that a digest puts first."
+    )
+    retention: Retention = Field(
+        default=Retention(), description="For how many days what is written is kept."
     )
     sms_limits: SmsLimits = Field(
         default=SmsLimits(), description="SMS beyond these go by mail instead."

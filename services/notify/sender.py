@@ -139,12 +139,15 @@ class Sender:
                 await self._memory.write()
         return len(said)
 
-    async def obey(self) -> None:
-        """Do what someone asked to be done: send dead letters after all, drop them, let go."""
+    async def obey(self) -> Collection[str]:
+        """Do what someone asked to be done: send dead letters after all, drop them, let go.
+
+        Returns what was asked for, by key.
+        """
         store = self._memory.store
         asked = await store.asked()
         if not asked:
-            return
+            return ()
         letters = await store.letters(list(asked))
         async with self._memory.alone() as desk:
             for name, wish in asked.items():
@@ -165,6 +168,7 @@ class Sender:
                     on = self._office.calendar().local_date(school_time(desk, letter.outgoing))
                     lay_aside(desk, letter, wish.why, on)
             await self._memory.write()
+        return asked
 
     def _nobody_at(self, desk: Desk, address: str, why: str) -> None:
         """Whoever has this address is reached by another, or their EHT is told in their place."""
@@ -353,7 +357,8 @@ class Sender:
             own = [key for key, each in desk.attempts.items() if each.message == name]
             for key in own[:1]:
                 desk.drop("attempts", key)
-        desk.put("taken", outcome.reference, Taken(name))
+        on = self._office.calendar().local_date(school_time(desk, trying.message))
+        desk.put("taken", outcome.reference, Taken(name, on))
 
     def _what_follows(self, trying: _Try, outcome: Outcome) -> Sent | Retry | NextChannel | Dead:
         office = self._office

@@ -6,7 +6,7 @@ a process that has lost it can write nothing.
 """
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -44,7 +44,7 @@ that no quiet hours hold, then those that are not to wait behind digests."""
 FIRST = "0-0"
 
 _AT_A_TIME = 1000
-_HAPPENED = msgspec.json.Decoder(Happened)
+_SLICE = 500
 _HAPPENED = msgspec.json.Decoder(Happened)
 _OUTGOING = msgspec.json.Decoder(Outgoing)
 _Row = TypeVar("_Row", bound=Row)
@@ -168,6 +168,23 @@ class Store:
         found = [_HAPPENED.decode(raw) for raw in lines.values()]
         return sorted(found, key=lambda each: (each.at, each.key))
 
+    async def slices(self, table: Table) -> AsyncIterator[dict[str, bytes]]:
+        """A table's rows as written, by key, some hundred at a time."""
+        if table != "history":
+            async for rows in self._slices(key(table), ""):
+                yield rows
+            return
+        async for name in self._client.scan_iter(match=history_of("*"), count=_AT_A_TIME):
+            pupil = name.decode().removeprefix(history_of(""))
+            async for rows in self._slices(name, f"{pupil} "):
+                yield rows
+
+    async def _slices(self, name: str, before: str) -> AsyncIterator[dict[str, bytes]]:
+        cursor = None
+        while cursor != 0:
+            cursor, rows = await self._client.hscan(name, cursor or 0, count=_SLICE)
+            yield {f"{before}{row.decode()}": raw for row, raw in rows.items()}
+
     async def notes(self, names: Sequence[str]) -> dict[str, Note]:
         """Notes by their ids, those that are kept."""
         return await self._rows("notes", names, Note)
@@ -252,6 +269,8 @@ class _Once:
 def _commands(table: Table, row: str, value: Row | None) -> list[Command]:
     if table == "history":
         pupil, _, line = row.partition(" ")
+        if value is None:
+            return [("HDEL", history_of(pupil), line)]
         return [("HSET", history_of(pupil), line, msgspec.json.encode(value))]
     if value is None:
         commands: list[Command] = [("HDEL", key(table), row)]

@@ -176,7 +176,7 @@ ROWS: list[tuple[Table, Row]] = [
     ("volume", Volume({"15": 22, "17": 3})),
     ("brake", Brake(at(FRIDAY), at(THURSDAY), 60, released=True)),
     ("attempts", Attempt(OUTGOING.id, "0a1b", 1_800_000_000.25)),
-    ("taken", Taken(OUTGOING.id)),
+    ("taken", Taken(OUTGOING.id, FRIDAY)),
     ("texted", Texted("0a1b", at(FRIDAY))),
     ("spent", Spent(3, FRIDAY)),
     (
