@@ -87,6 +87,10 @@ async def _entries(message: RedisBatchStreamMessage) -> list[Entry]:
     ]
 
 
+class ServerBehindError(RuntimeError):
+    """The server has lost writes that it had answered, as after a failover; reload from it."""
+
+
 class LayoutError(RuntimeError):
     """The server's data is laid out in another number of partitions than the setting says."""
 

@@ -55,6 +55,10 @@ def quarantine(partition: int) -> str:
     return f"quarantine:{{{partition}}}"
 
 
+NOTIFY_QUARANTINE = "quarantine:{notify}"
+"""Hash: digest → a case step that notify could not read, with the reason."""
+
+
 def entry_order(entry_id: str) -> tuple[int, int]:
     """An entry id as numbers: `…-9` comes before `…-10`."""
     milliseconds, _, sequence = entry_id.partition("-")

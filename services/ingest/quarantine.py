@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import click
 from redis.asyncio import Redis
@@ -13,7 +12,7 @@ from services.ingest.cli import PROFILES
 from services.ingest.profile import Accepted, Profile, Refused, read_rows
 from services.ingest.publish import Publisher
 from services.ingest.settings import Settings
-from services.ingest.store import IngestStore
+from services.ingest.store import IngestStore, Kept
 from shared.broker import connected
 
 
@@ -26,13 +25,20 @@ def quarantine() -> None:
 @click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
 def list_(form: str) -> None:
     """List what is kept: where it was met and why it was refused."""
-    kept = asyncio.run(_each_kept(lambda _, __, ___: _nothing()))
-    for _, digest, item in kept:
+
+    async def leave(_: Redis, __: int, ___: Kept) -> bool:
+        return False
+
+    kept = asyncio.run(_each_kept(leave))
+    for _, each in kept:
+        item = each.item
         if form == "jsonl":
-            click.echo(json.dumps({"digest": digest, **item}, ensure_ascii=False))
+            said = {"digest": each.digest, **item, "stream": each.stream}
+            click.echo(json.dumps(said, ensure_ascii=False))
         else:
-            place = f"{item.get('file', item.get('entry'))}:{item.get('line', '')}".rstrip(":")
-            click.echo(f"{digest[:12]}  {place}  {item['reason']}")
+            where = f"{each.stream} {item['entry']}" if each.stream else str(item.get("file"))
+            place = f"{where}:{item.get('line', '')}".rstrip(":")
+            click.echo(f"{each.digest[:12]}  {place}  {item['reason']}")
     if form == "text":
         click.echo(f"{len(kept)} in quarantine")
 
@@ -40,21 +46,27 @@ def list_(form: str) -> None:
 @quarantine.command()
 @click.option("--profile", default="canonical", type=click.Choice(sorted(PROFILES)))
 def replay(profile: str) -> None:
-    """Try again what is kept; what can be read now is sent and leaves the quarantine."""
+    """Try again what is kept; what can be read now is sent and leaves the quarantine.
 
-    async def again(client: Redis, partitions: int, item: dict[str, Any]) -> bool:
-        if item["where"] == "stream":
-            return False
+    An entry of a stream is put back as the newest; it returns here if it still can't be read.
+    """
+
+    async def again(client: Redis, partitions: int, kept: Kept) -> bool:
+        store, item = IngestStore(client), kept.item
+        if kept.stream:
+            await store.put_back(kept)
+            return True
         row = reread(str(item["raw"]), PROFILES[profile], str(item.get("header", "")))
         if isinstance(row, Refused):
             return False
         publisher = Publisher(client, partitions, "replay")
         await publisher.send(row.event)
         await publisher.flush()
+        await store.release(kept)
         return True
 
     kept = asyncio.run(_each_kept(again))
-    sent = sum(done for done, _, _ in kept)
+    sent = sum(done for done, _ in kept)
     click.echo(f"{sent} sent, {len(kept) - sent} still in quarantine")
     sys.exit(1 if sent < len(kept) else 0)
 
@@ -66,22 +78,12 @@ def reread(raw: str, profile: Profile, header: str = "") -> Accepted | Refused:
     return row
 
 
-async def _nothing() -> bool:
-    return False
-
-
 async def _each_kept(
-    work: Callable[[Redis, int, dict[str, Any]], Awaitable[bool]],
-) -> list[tuple[bool, str, dict[str, Any]]]:
-    """Do `work` on everything kept; what it returns True for leaves the quarantine."""
+    work: Callable[[Redis, int, Kept], Awaitable[bool]],
+) -> list[tuple[bool, Kept]]:
+    """Do `work` on everything kept; what it returns True for has left the quarantine."""
     settings = Settings()
-    done: list[tuple[bool, str, dict[str, Any]]] = []
     async with connected(settings.url, settings.partitions) as client:
-        store = IngestStore(client)
-        for partition in range(settings.partitions):
-            for digest, item in sorted((await store.quarantined(partition)).items()):
-                finished = await work(client, settings.partitions, item)
-                if finished:
-                    await store.release(partition, digest)
-                done.append((finished, digest, item))
-    return sorted(done, key=lambda each: (str(each[2].get("file")), int(each[2].get("line", 0))))
+        kept = await IngestStore(client).quarantined(settings.partitions)
+        kept.sort(key=lambda each: (str(each.item.get("file")), int(each.item.get("line", 0))))
+        return [(await work(client, settings.partitions, each), each) for each in kept]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 
@@ -21,6 +21,17 @@ _LIVE = "live:{ingest}"
 _CLOSED = "closed:{ingest}"
 _HISTORIES = "histories:{ingest}"
 _LOCK = "history-lock:{ingest}"
+
+
+class Kept(NamedTuple):
+    """One thing in a quarantine."""
+
+    name: str
+    """Of the quarantine."""
+    digest: str
+    item: dict[str, Any]
+    stream: str
+    """Of an entry, from where it came; empty: it is a row of a file."""
 
 
 @dataclass
@@ -98,13 +109,28 @@ class IngestStore:
             streams.quarantine(partition), digest, json.dumps(kept, ensure_ascii=False)
         )
 
-    async def quarantined(self, partition: int) -> dict[str, dict[str, object]]:
-        """What one partition keeps, by digest."""
-        found = await self._hash(streams.quarantine(partition))
-        return {digest: json.loads(kept) for digest, kept in found.items()}
+    async def quarantined(self, partitions: int) -> list[Kept]:
+        """All that is kept: what ingest, rules and notify could not read."""
+        names = {streams.quarantine(each): streams.attendance(each) for each in range(partitions)}
+        found = []
+        for name, stream in {**names, streams.NOTIFY_QUARANTINE: ""}.items():
+            for digest, raw in (await self._hash(name)).items():
+                item = json.loads(raw)
+                of_file = bool(stream) and item["where"] != "stream"
+                came_from = "" if of_file else stream or str(item["where"])
+                found.append(Kept(name, digest, item, came_from))
+        return found
 
-    async def release(self, partition: int, digest: str) -> None:
-        await self.client.hdel(streams.quarantine(partition), digest)
+    async def release(self, kept: Kept) -> None:
+        """It is kept no more."""
+        await self.client.hdel(kept.name, kept.digest)
+
+    async def put_back(self, kept: Kept) -> None:
+        """A stream entry is read once more, as the newest; kept again if it still can't be."""
+        async with self.client.pipeline(transaction=True) as pipe:
+            pipe.xadd(kept.stream, {streams.BODY: str(kept.item["raw"])})
+            pipe.hdel(kept.name, kept.digest)
+            await pipe.execute()
 
     async def outcomes(self, partition: int) -> dict[str, int]:
         """`source outcome` → count, as of the partition's checkpoint."""

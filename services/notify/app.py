@@ -164,6 +164,8 @@ class _Service:
             positions = await self.store.positions(self.settings.partitions)
             memory = Memory(self.store, await self.store.load(), self.news)
             reader = Reader(memory, positions, self.office)
+            watching = asyncio.create_task(self.lifeline.guard(self._watch_server(reader)))
+            stack.push_async_callback(end, watching)
             broker = make_broker(self.settings.url, self.settings.partitions)
             stack.push_async_callback(broker.stop)
             await broker.start()
@@ -182,6 +184,12 @@ class _Service:
         while True:
             await asyncio.sleep(self.settings.lease_seconds / 3)
             await self.lease.renew()
+
+    async def _watch_server(self, reader: Reader) -> None:
+        """See each third of the lease that the server is where we left it."""
+        while True:
+            await asyncio.sleep(self.settings.lease_seconds / 3)
+            await reader.check_server()
 
     async def _follow(
         self, broker: RedisBroker, partition: int, position: str, reader: Reader

@@ -21,9 +21,9 @@ from shared.events import AnswerKind, CaseStep, StepKind
 Send = Literal["shown", "digest", "immediate"]
 """How a finding is told: on a page only, in the recipient's next digest, or at once."""
 
-Kind = Literal["digest", "immediate", "correction", "protected", "storm", "link"]
+Kind = Literal["digest", "immediate", "correction", "protected", "storm", "link", "address"]
 
-OF_NO_FINDING: frozenset[Kind] = frozenset({"storm", "link"})
+OF_NO_FINDING: frozenset[Kind] = frozenset({"storm", "link", "address"})
 """Messages that tell of no finding: always the same words, and sent in quiet hours too."""
 
 Table = Literal[
@@ -394,6 +394,8 @@ class Outgoing(Row, frozen=True):
     break_quiet: bool = False
     held: int = 0
     """A warning's: how many messages the brake holds."""
+    whose: str = ""
+    """Of a warning of an address: the staff id of whom it was to reach."""
     due: float = 0
     """Machine time of the next try, in Unix seconds."""
     attempts: int = 0
@@ -426,6 +428,8 @@ class Page(Row, frozen=True):
     recipient: Recipient
     made: datetime
     items: tuple[Shown, ...]
+    whose: str = ""
+    """Of a warning of an address: the staff id of whom it was to reach."""
     renewed: date | None = None
     """When a fresh link was last asked for."""
 

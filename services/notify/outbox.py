@@ -59,7 +59,8 @@ def begin(desk: Desk, message: Outgoing, on: date, began: Began) -> Outgoing:
         for item in items:
             _tell(desk, message, item, on, in_doubt=True)
         if message.kind != "link":
-            page = Page(message.kind, message.recipient, message.made, tuple(map(_shown, items)))
+            shown = tuple(map(_shown, items))
+            page = Page(message.kind, message.recipient, message.made, shown, message.whose)
             desk.put("messages", page_key(message.token), page)
     tried: Outgoing = message.but(
         items=items,

@@ -34,6 +34,7 @@ from services.notify.outbox import (
     withdraw,
 )
 from services.notify.sms_limits import SMS, count, reached
+from services.notify.stages.address import warnings
 from services.notify.stages.mute import why_quiet
 from services.notify.stages.route import address_key, ways
 from services.notify.telling import World, as_it_stands, let_go
@@ -304,9 +305,22 @@ class Sender:
         async with self._memory.alone() as desk:
             for trying, outcome in outcomes:
                 words[trying.channel, self._settle_one(desk, trying, outcome)] += 1
+                if outcome.dead_address:
+                    await self._warn(desk, trying)
             await self._memory.write()
         for (channel, word), times in words.items():
             metrics.MESSAGES.labels(channel, word).inc(times)
+
+    async def _warn(self, desk: Desk, trying: _Try) -> None:
+        """The school's admins hear that an address is dead, so that they can mend the roster."""
+        message, whose = trying.message, trying.message.recipient
+        if message.kind == "address":
+            return
+        roster, at = await self._memory.roster(whose.school), school_time(desk, message)
+        on, token = self._office.calendar().local_date(at), self._office.token
+        admins = roster.with_role("admin", on) or roster.with_role("eht", on) if roster else ()
+        for warning in warnings(whose, address_key(trying.address), admins, at, token):
+            desk.put("outbox", warning.id, warning)
 
     def _settle_one(self, desk: Desk, trying: _Try, outcome: Outcome) -> str:
         message = trying.message

@@ -95,6 +95,14 @@ class Store:
         held = await self._client.mget([position_key(p) for p in range(partitions)])
         return [FIRST if each is None else each.decode() for each in held]
 
+    async def newest(self, partitions: int) -> list[str]:
+        """The newest entry of each partition's case steps."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            for partition in range(partitions):
+                pipe.xrevrange(streams.case_steps(partition), count=1)
+            found = await pipe.execute()
+        return [each[0][0].decode() if each else FIRST for each in found]
+
     async def write(self, changes: Changes, position: tuple[int, str] | None = None) -> None:
         """Write rows, and how far a partition is read, in one go.
 

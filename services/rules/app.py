@@ -18,7 +18,14 @@ from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
 from services.rules.store import NOTHING, SLICE, PartitionStore
 from shared import metrics, streams
-from shared.broker import Entry, check_layout, follow, make_broker, make_client
+from shared.broker import (
+    Entry,
+    ServerBehindError,
+    check_layout,
+    follow,
+    make_broker,
+    make_client,
+)
 from shared.events import (
     AttendanceBatch,
     CaseMessage,
@@ -28,6 +35,7 @@ from shared.events import (
     UnitsCounted,
 )
 from shared.lease import Lease
+from shared.refusals import Refusals
 from shared.streams import entry_order
 from shared.telemetry import Lifeline, end, note, service_app
 
@@ -35,16 +43,6 @@ MAX_ENTRIES = 100
 """Entries taken from a stream at once: up to 10,000 registrations, a tenth of a second's fold."""
 
 _YIELD_SECONDS = 0.1
-_REFUSED_SHARE = 0.5
-_REFUSED_WINDOW = 1000
-
-
-class ServerBehindError(RuntimeError):
-    """The server has lost writes that it had answered, as after a failover; reload from it."""
-
-
-class TooManyRefusedError(RuntimeError):
-    """More entries can't be read than can: something is wrong with what is sent."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -118,7 +116,7 @@ class Owner:
         self._catching_up = False
         """More waited in the stream than is taken at once."""
         self._checkpointed_at = self._fed_at = 0.0
-        self._read = self._refused = 0
+        self._refusals = Refusals(streams.attendance(number))
 
     async def run(self) -> None:
         """Own the partition until cancelled; anything that escapes ends the service."""
@@ -232,7 +230,7 @@ class Owner:
             await self._write_checkpoint()
 
     async def _read_fact(self, entry: Entry) -> Fact | QuickBatch | None:
-        self._read += 1
+        self._refusals.read()
         try:
             fact = read_fact(entry.body or b"")
         except ValidationError as error:
@@ -244,8 +242,6 @@ class Owner:
         if isinstance(fact, RulebookChanged):
             metrics.RULEBOOK_INFO.clear()
             metrics.RULEBOOK_INFO.labels(version=fact.version).set(1)
-        if self._read >= _REFUSED_WINDOW:
-            self._read = self._refused = 0
         return fact
 
     async def _refuse(self, entry: Entry, error: ValidationError) -> None:
@@ -254,12 +250,7 @@ class Owner:
         await self._store.quarantine(entry, f"{where}: {first['msg']}" if where else first["msg"])
         metrics.QUARANTINED.labels(where="stream").inc()
         note("entry quarantined", partition=self.number, entry=entry.id)
-        self._refused += 1
-        if self._refused > _REFUSED_SHARE * _REFUSED_WINDOW:
-            raise TooManyRefusedError(
-                f"{self._refused} of {self._read} entries of {streams.attendance(self.number)} "
-                "can't be read; see `narvara quarantine list`, mend the source, then start again"
-            )
+        self._refusals.refused()
 
     async def _keep_lease(self) -> None:
         """Renew each third of the lease; nothing else may make that wait."""

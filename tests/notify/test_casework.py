@@ -107,7 +107,7 @@ def test_what_does_not_follow_is_refused_and_changes_nothing() -> None:
     desk = Desk()
     for step in ("ended", "reported"):
         with pytest.raises(CaseworkRefusedError):
-            investigate(desk, WHOM, step, TODAY, report="huvudman")  # type: ignore[arg-type]
+            investigate(desk, WHOM, step, TODAY, report="huvudman")
     investigate(desk, WHOM, "started", TODAY)
     for step in ("started", "not_needed"):
         with pytest.raises(CaseworkRefusedError):

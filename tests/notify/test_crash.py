@@ -1,5 +1,6 @@
 """What a crash may do: repeat one message once, and nothing else."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from typing import Any
@@ -12,10 +13,14 @@ from services.notify.desk import Asked
 from services.notify.message import Composed
 from services.notify.office import MemorySpoiltError
 from services.notify.routing import Routing
+from services.notify.standing import fold
 from services.notify.store import LEASE, WrittenBeforeError
-from shared.broker import Entry, make_client
+from shared.broker import Entry, ServerBehindError, make_client
 from shared.lease import LeaseLostError
+from shared.refusals import TooManyRefusedError
+from shared.streams import BODY, case_steps
 from tests.notify.examples import (
+    CALENDAR,
     EHT,
     FRIDAY,
     OTHER_PUPIL,
@@ -100,6 +105,60 @@ async def test_a_memory_that_may_be_wrong_is_used_no_more(client: Redis) -> None
         await life.reader.fold(0, entries(TIME, step(level=3)))
     with pytest.raises(MemorySpoiltError):
         await life.reader.fold(0, entries(TIME))
+
+
+async def test_a_server_that_lost_writes_is_noticed(client: Redis) -> None:
+    life = await start(client, Outside())
+    batch = entries(TIME, step(level=3))
+    for entry in batch:
+        fields: Any = {BODY: entry.body or b""}
+        await client.xadd(case_steps(0), fields, id=entry.id)
+    await life.reader.fold(0, batch)
+    await life.reader.check_server()
+
+    held = await client.get("position:{notify}:0")
+    await client.set("position:{notify}:0", "1-0")
+    with pytest.raises(ServerBehindError):
+        await life.reader.check_server()
+    await client.set("position:{notify}:0", held or "")
+    await client.xdel(case_steps(0), batch[-1].id)
+    with pytest.raises(ServerBehindError):
+        await life.reader.check_server()
+
+
+async def test_when_most_entries_can_not_be_read_reading_stops(client: Redis) -> None:
+    life = await start(client, Outside())
+    broken = [Entry(f"{number}-0", b"{%d" % number) for number in range(1, 600)]
+
+    with pytest.raises(TooManyRefusedError, match=r"501 of 501 entries of case-steps:\{0\}"):
+        await life.reader.fold(0, broken)
+
+
+async def test_while_many_findings_are_looked_at_the_loop_goes_on(client: Redis) -> None:
+    life = await start(client, Outside())
+    await life.reader.fold(0, entries(TIME))
+    steps = [step(pupil=f"elev-{number}", level=2) for number in range(3000)]
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0)
+            ticks += 1
+
+    async with life.memory.alone() as desk:
+        for each in steps:
+            fold(desk, 0, each, CALENDAR)
+    ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    before = ticks
+    (last,) = entries(SLOT)
+    async with life.memory.alone():
+        pass
+    await life.reader.fold(0, [Entry("9-0", last.body)])
+    ticking.cancel()
+
+    assert ticks - before > 20
 
 
 async def test_a_crash_after_sending_repeats_the_message_once_with_the_same_id(

@@ -48,6 +48,7 @@ SAID: dict[Words, tuple[str, str]] = {
     "protected": ("Ett ärende som hanteras särskilt", "separate"),
     "storm": ("NärVara håller alla utskick", "messages"),
     "link": ("ny länk till dina närvarosignaler", "New link to your|Here is a new link"),
+    "address": ("En adress till en medarbetare", "An address of a member|A staff address"),
     "test": ("Ett prov från NärVara", "A test"),
 }
 

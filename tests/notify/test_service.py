@@ -750,23 +750,29 @@ async def test_a_mailbox_that_nobody_has_any_more_is_written_to_once_and_eht_tol
     rows = roster(
         member(TEACHER, "contact_teacher", mobile=""),
         member(EHT, "eht", mobile=""),
+        member("admin-1", "admin", mobile=""),
         pupil(),
         pupil(OTHER_PUPIL),
     )
     await school.set_roster(rows.model_dump_json(by_alias=True))
     mail.replies = ["550 5.1.1 no such mailbox"]
-    async with school.notify():
+    async with school.notify() as app:
         await school.time_passes(reached(WEDNESDAY))
         await school.happens(step(), step(pupil=OTHER_PUPIL), partition=0)
         await school.time_passes(SLOT)
         await gone(school, 1)
         await school.time_passes(reached(date(2025, 9, 18), "15:00"))
-        await until(lambda: len(mail.raw) == 1)
+        await until(lambda: len(mail.raw) == 2)
         await school.nothing_waits()
+        link = link_in(text_of(mail)).removeprefix("https://narvara.skola.example")
+        warning = await get(app, link)
         kept = await school.rows("unreachable")
         dead = await school.rows("dead-letters")
 
-    assert mail.recipients == [EHT_MAIL]
+    assert mail.recipients == ["admin-1@skola.example", EHT_MAIL]
+    assert "En adress till en medarbetare fungerar inte" in text_of(mail)
+    assert TEACHER not in mail.decoded
+    assert "Astrid Påhittad" in warning.text
     assert (len(kept), dead) == (1, {})
     assert TEACHER_MAIL not in repr(kept)
 

@@ -183,6 +183,7 @@ class _Pages:
             status=status,
             opened=opened,
             concerns=[_concern(each, opened) for each in concerns],
+            whose=(opened.names or {}).get(opened.page.whose, opened.page.whose),
             whole=place is not None or len(opened.concerns) == 1,
             alone=len(opened.concerns) == 1,
             base=f"/s/{request.path_params['reference']}",

@@ -68,7 +68,7 @@ class PupilNow:
 def pupils_now(desk: Desk, pupils: Iterable[RosterPupil], on: date) -> list[PupilNow]:
     """The pupils, in the order given, with what stands of each."""
     standing: defaultdict[str, list[Finding]] = defaultdict(list)
-    for each in desk.findings.values():
+    for each in list(desk.findings.values()):
         if each.pupil and not each.shadow:
             standing[each.about].append(each)
     return [_now(desk, pupil, standing, on) for pupil in pupils]
