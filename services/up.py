@@ -1,6 +1,8 @@
 """`narvara up`: the embedded server and the three services in one go, until Ctrl-C."""
 
 import contextlib
+import os
+import secrets
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -33,7 +35,11 @@ def everything(
         else:
             url = settings.redis_url
         stderr = stack.enter_context(log.open("ab")) if log else None
-        told = {"NARVARA_REDIS_URL": url, **environment}
+        rules = f"http://127.0.0.1:{os.environ.get('NARVARA_RULES_PORT') or 8002}"
+        urls = os.environ.get("NARVARA_RULES_URLS") or rules
+        told = {"NARVARA_REDIS_URL": url, "NARVARA_RULES_URLS": urls, **environment}
+        if not settings.internal_secret:
+            told["NARVARA_INTERNAL_TOKEN"] = secrets.token_urlsafe(24)
         yield stack.enter_context(services(told, say, stderr))
 
 

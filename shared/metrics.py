@@ -75,6 +75,11 @@ OLDEST_ROW = Gauge(
     "Age of the oldest row of a table when it was last looked through, in days of school time.",
     ["table"],
 )
+LOOK_SECONDS = Histogram(
+    "narvara_pupil_look_seconds",
+    "Seconds that the rules service takes to show one pupil to a page, when not remembered.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
+)
 SMS_LIMITED = Counter(
     "narvara_sms_limited_total",
     "SMS beyond a limit (person_day or school_month), by how they went: mail, or sms all the same.",

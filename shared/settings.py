@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 URL_FILE = "redis-url"
@@ -52,6 +52,22 @@ class Settings(BaseSettings):
         le=300,
         description="A partition's owner that stays silent this long is taken over from.",
     )
+
+    internal_token: SecretStr = Field(
+        default=SecretStr(""),
+        description="By it notify may look at pupils in the rules service; the same for both. "
+        "`narvara up` makes one at each start. Empty: nobody may.",
+    )
+    internal_token_file: Path | None = Field(
+        default=None, description="A file that holds it instead."
+    )
+
+    @property
+    def internal_secret(self) -> str:
+        """The token, from the environment or from its file; raises `OSError`."""
+        if self.internal_token_file is not None:
+            return self.internal_token_file.read_text(encoding="utf-8").strip()
+        return self.internal_token.get_secret_value()
 
     @property
     def url(self) -> str:

@@ -100,6 +100,7 @@ def _environment(settings: SharedSettings, ports: dict[str, int]) -> dict[str, s
         "NARVARA_DATA_DIR": str(settings.data_dir),
         "NARVARA_INGEST_PORT": str(ports["ingest"]),
         "NARVARA_RULES_PORT": str(ports["rules"]),
+        "NARVARA_RULES_URLS": f"http://127.0.0.1:{ports['rules']}",
         "NARVARA_NOTIFY_PORT": str(ports["notify"]),
         "NARVARA_PUBLIC_URL": f"http://127.0.0.1:{ports['notify']}",
         "NARVARA_SMTP_HOST": "127.0.0.1",

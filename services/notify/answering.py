@@ -1,8 +1,10 @@
-"""Answers as they come in: whose link it is, which pupil is meant, and what becomes of it."""
+"""Answers as they come in: whose they are, which pupil is meant, and what becomes of it."""
 
 import secrets
 from collections.abc import Sequence
+from datetime import datetime
 
+from services.notify.access import Visitor, visitor
 from services.notify.answers import (
     AnswerRefusedError,
     Form,
@@ -13,7 +15,7 @@ from services.notify.answers import (
     answer,
     is_expired,
 )
-from services.notify.desk import Desk, Note, Page, Signal, about
+from services.notify.desk import Desk, Note, Signal, about
 from services.notify.office import Memory, Office
 from services.notify.outbox import INBOX, newest_time, page_key
 from shared import metrics
@@ -36,43 +38,57 @@ class Answering:
         page = await store.page(page_key(token))
         if page is None:
             raise UnknownLinkError
+        at, calendar = self._now(self._memory.as_it_is()), self._office.calendar()
+        on, recipient = calendar.local_date(at), page.recipient
+        roster = await self._memory.roster(recipient.school)
+        who = visitor(roster, recipient.staff, on)
+        if (recipient.staff and who is None) or is_expired(page.made, on, calendar):
+            raise UnknownLinkError
         seen = await store.signals([item.shows for item in page.items])
         signal = _chosen([seen[item.shows] for item in page.items if item.shows in seen], form)
+        return await self._take(signal.school, signal.pupil, who, form)
+
+    async def give_as(self, who: Visitor, pupil: str, form: Form) -> Taken:
+        """Take the answer of somebody who has signed on, and may look at the pupil.
+
+        Raises `AnswerRefusedError` and `NotNowError`.
+        """
+        return await self._take(who.school, pupil, who, form)
+
+    async def _take(self, school: str, pupil: str, who: Visitor | None, form: Form) -> Taken:
+        """`who`: None for the inbox of the school's EHT."""
+        if form.answer == "takes_over" and who and not who.may("brief"):
+            raise AnswerRefusedError("only EHT takes a case over; met another role", "role")
+        by, name = who.staff if who else INBOX, secrets.token_hex(8) if form.note else ""
         async with self._memory.alone() as desk:
-            refused = await self._take(desk, page, signal, form)
+            at = self._now(desk)
+            given = Given(school, pupil, form.answer, by, at, form.until, name)
+            # What is refused leaves the memory as it was; raised in here, it would be in doubt.
+            refused = self._answer(desk, given, form)
             await self._memory.write()
         if refused is not None:
             raise refused
         self._memory.news.set()
-        case = desk.cases[about(signal.school, signal.pupil, "")]
         metrics.ANSWERS.labels(form.answer).inc()
         note("answered", answer=form.answer)
-        return Taken(case.again_on)
+        return Taken(desk.cases[about(school, pupil, "")].again_on)
 
-    async def _take(self, desk: Desk, page: Page, signal: Signal, form: Form) -> Exception | None:
-        """What went wrong is returned: raised here, it would leave the memory in doubt."""
-        at, recipient = newest_time(desk), page.recipient
-        if at is None:
-            return NotNowError("no school time has come yet")
-        world = await self._memory.world([recipient.school], self._office)
-        roster, on = world.rosters.get(recipient.school), world.calendar.local_date(at)
-        if recipient.staff and (roster is None or roster.member(recipient.staff, on) is None):
-            return UnknownLinkError()
-        if is_expired(page.made, on, world.calendar):
-            return UnknownLinkError()
-        member = roster.member(recipient.staff, on) if roster and recipient.staff else None
-        if form.answer == "takes_over" and member and not {"eht", "rektor"} & set(member.roles):
-            return AnswerRefusedError("only EHT takes a case over; met another role", "role")
-        by, name = recipient.staff or INBOX, secrets.token_hex(8) if form.note else ""
-        given = Given(signal.school, signal.pupil, form.answer, by, at, form.until, name)
+    def _answer(self, desk: Desk, given: Given, form: Form) -> AnswerRefusedError | None:
+        office = self._office
         try:
-            new = answer(desk, given, world.routing, world.calendar)
+            new = answer(desk, given, office.routing(), office.calendar())
         except AnswerRefusedError as error:
             return error
         if new and form.note:
-            kept = Note(signal.school, signal.pupil, by, at, form.note, form.for_eht)
-            desk.put("notes", name, kept)
+            kept = Note(given.school, given.pupil, given.by, given.at, form.note, form.for_eht)
+            desk.put("notes", given.note, kept)
         return None
+
+    def _now(self, desk: Desk) -> datetime:
+        at = newest_time(desk)
+        if at is None:
+            raise NotNowError("no school time has come yet")
+        return at
 
 
 def _chosen(signals: Sequence[Signal], form: Form) -> Signal:

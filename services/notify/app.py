@@ -15,26 +15,21 @@ from faststream.redis import RedisBroker
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.notify.answering import Answering
-from services.notify.answers import Form, NotNowError, Taken
+from services.notify.access_log import AccessLog
 from services.notify.channels import close_channels
 from services.notify.channels.configured import configured_channels
-from services.notify.channels.sms_46elks.reports import Report
-from services.notify.channels.sms_46elks.settings import ElksSettings
 from services.notify.delivery import Outcome
 from services.notify.message import Words, check_links, load_texts, trial_message
 from services.notify.office import Memory, Office
-from services.notify.opening import NoPictures, Opening, reference_of
-from services.notify.pages.answer import answer_routes
-from services.notify.pages.report import report_routes
-from services.notify.pages.signal import Opened, signal_routes
-from services.notify.pages.site import Site
+from services.notify.pupils import Pupils
 from services.notify.purging import PURGE, Purging
 from services.notify.reader import Reader
 from services.notify.routing import Routing
 from services.notify.sender import Sender
+from services.notify.sessions import Sessions
 from services.notify.settings import Settings
 from services.notify.store import LEASE, Store
+from services.notify.web import Visits, web_routes
 from shared.broker import Entry, check_layout, follow, make_broker, make_client
 from shared.calendar import SchoolCalendar
 from shared.last_good import LastGood
@@ -58,17 +53,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
     office = _office(settings)
     client = make_client(settings.url)
     lease = Lease(client, LEASE, settings.lease_seconds)
-    service = _Service(settings, office, client, lease, Store(client, lease))
+    pupils = Pupils(settings.rules_urls.split(","), settings.internal_secret)
+    log, store = AccessLog(client), Store(client, lease)
+    memory = Memory(store, None, asyncio.Event())
+    service = _Service(settings, office, client, lease, memory, pupils, log)
     service.lifeline.ready = lambda: service.following
-    site = Site(settings.base_url, settings.contact)
-    routes = [
-        *site.routes(),
-        *signal_routes(site, service, service.give, reference_of),
-        *answer_routes(service.give),
-        *report_routes(
-            ElksSettings().elks_password.get_secret_value().encode(), service.take_report
-        ),
-    ]
+    routes = web_routes(settings, memory, office, Visits(pupils, log, Sessions(client)))
     return service_app(service.lifeline, service.running, routes)
 
 
@@ -108,16 +98,13 @@ class _Service:
     office: Office
     client: Redis
     lease: Lease
-    store: Store
+    memory: Memory
+    pupils: Pupils
+    log: AccessLog
     lifeline: Lifeline = field(default_factory=Lifeline)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
-    """Something may be there to send, or the service is to stop."""
     following: bool = False
     """Holds the lease and reads every partition."""
-    answering: Answering | None = None
-    opening: Opening | None = None
-    """As long as it does."""
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -126,30 +113,12 @@ class _Service:
             yield
         finally:
             self.stopping.set()
-            self.news.set()
+            self.memory.news.set()
             # One that still waits for its lease has nothing to finish.
             await asyncio.wait({work}, timeout=_SECONDS_TO_STOP if self.following else 0)
             await end(work)
             await self.client.aclose()
-
-    async def open(self, token: str, place: int | None = None) -> Opened | None:
-        return await self._opening().open(token, place)
-
-    async def renew(self, token: str) -> None:
-        await self._opening().renew(token)
-
-    def _opening(self) -> Opening:
-        if self.opening is None:
-            raise NotNowError("another process holds the memory")
-        return self.opening
-
-    async def give(self, token: str, form: Form) -> Taken:
-        if self.answering is None:
-            raise NotNowError("another process holds the memory")
-        return await self.answering.give(token, form)
-
-    async def take_report(self, report: Report) -> None:
-        await self._opening().take_report(report)
+            await self.pupils.aclose()
 
     async def _work(self) -> None:
         await check_layout(self.client, self.settings.partitions)
@@ -161,9 +130,9 @@ class _Service:
             stack.push_async_callback(end, renewing)
             stack.callback(self._follow_no_more)
             stack.push_async_callback(close_channels, self.office.channels.values())
-            positions = await self.store.positions(self.settings.partitions)
-            memory = Memory(self.store, await self.store.load(), self.news)
-            reader = Reader(memory, positions, self.office)
+            positions = await self.memory.store.positions(self.settings.partitions)
+            await self.memory.load()
+            reader = Reader(self.memory, positions, self.office)
             watching = asyncio.create_task(self.lifeline.guard(self._watch_server(reader)))
             stack.push_async_callback(end, watching)
             broker = make_broker(self.settings.url, self.settings.partitions)
@@ -172,13 +141,11 @@ class _Service:
             for partition, position in enumerate(positions):
                 await self._follow(broker, partition, position, reader)
             self.following = True
-            self.answering = Answering(memory, self.office)
-            self.opening = Opening(memory, self.office, NoPictures())
-            await self._send(memory)
+            await self._send(self.memory)
 
     def _follow_no_more(self) -> None:
         self.following = False
-        self.answering = self.opening = None
+        self.memory.forget()
 
     async def _renew(self) -> None:
         while True:
@@ -202,11 +169,11 @@ class _Service:
 
     async def _send(self, memory: Memory) -> None:
         sender = Sender(memory, self.office, self.stopping.is_set)
-        purging = Purging(memory, self.office)
+        purging = Purging(memory, self.office, self.log)
         while not self.stopping.is_set():
-            self.news.clear()
+            self.memory.news.clear()
             asked = await sender.obey()
             await purging.purge(asked=PURGE in asked)
             if not await sender.send_due() + await sender.say():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.news.wait(), 1)
+                    await asyncio.wait_for(self.memory.news.wait(), 1)

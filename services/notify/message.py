@@ -32,10 +32,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from services.notify.desk import Kind
 
-Words = Kind | Literal["test"]
-"""What there are templates for: every kind of message, and one by which a channel is tried out."""
+Words = Kind | Literal["test", "code"]
+"""What there are templates for: every kind of message, one by which a channel is tried out, and one
+that carries a code for signing on, as its reference."""
 
-WORDS: tuple[Words, ...] = (*get_args(Kind), "test")
+WORDS: tuple[Words, ...] = (*get_args(Kind), "test", "code")
 
 FIELDS = ("link", "reference", "school")
 """What any template may name."""

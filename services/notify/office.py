@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from services.notify.answers import NotNowError
 from services.notify.channels import Channel
 from services.notify.desk import Desk
 from services.notify.message import Texts
@@ -45,8 +46,8 @@ class Memory:
     nobody knows what the server has taken, and the memory is used no more.
     """
 
-    def __init__(self, store: Store, desk: Desk, news: asyncio.Event) -> None:
-        """`news` is set when there may be something to send."""
+    def __init__(self, store: Store, desk: Desk | None, news: asyncio.Event) -> None:
+        """`news` is set when there may be something to send. Without a desk nothing is known."""
         self.store = store
         self.news = news
         self._desk = desk
@@ -54,14 +55,21 @@ class Memory:
         self._sound = True
         self._seen: dict[str, tuple[Roster, frozenset[str], Roster]] = {}
 
+    async def load(self) -> None:
+        """Read the desk from the store: this process holds the lease now."""
+        self._desk = await self.store.load()
+
+    def forget(self) -> None:
+        """The lease is given up: another process may change what is written."""
+        self._desk = None
+
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[Desk]:
-        """The desk, for as long as nobody else may use it."""
+        """The desk, for as long as nobody else may use it. Raises `NotNowError`."""
         async with self._lock:
-            if not self._sound:
-                raise MemorySpoiltError("an earlier failure left the memory in doubt")
+            desk = self.as_it_is()
             try:
-                yield self._desk
+                yield desk
             except BaseException:
                 self._sound = False
                 raise
@@ -73,7 +81,7 @@ class Memory:
 
     def _reachable(self, rosters: Mapping[str, Roster]) -> dict[str, Roster]:
         """The rosters without addresses at which nobody is; as long as they are equal, the same."""
-        gone = frozenset(self._desk.unreachable)
+        gone = frozenset(self.as_it_is().unreachable)
         for school, roster in rosters.items():
             known = self._seen.get(school)
             if known is None or known[0] is not roster or known[1] != gone:
@@ -81,9 +89,14 @@ class Memory:
         return {school: self._seen[school][2] for school in rosters}
 
     def as_it_is(self) -> Desk:
-        """The desk to look at and not to change, between two awaits; perhaps not yet written."""
+        """The desk to look at and not to change, between two awaits; perhaps not yet written.
+
+        Raises `NotNowError` as long as another process holds it.
+        """
         if not self._sound:
             raise MemorySpoiltError("an earlier failure left the memory in doubt")
+        if self._desk is None:
+            raise NotNowError("another process holds the memory")
         return self._desk
 
     async def roster(self, school: str) -> Roster | None:
@@ -92,10 +105,11 @@ class Memory:
 
     async def write(self, position: tuple[int, str] | None = None) -> None:
         """Write what has changed, and how far a partition is read; call it with the desk alone."""
-        await self.store.write(self._desk.take_changes(), position)
-        for decision in self._desk.take_routed():
+        desk = self.as_it_is()
+        await self.store.write(desk.take_changes(), position)
+        for decision in desk.take_routed():
             metrics.STEPS_ROUTED.labels(decision).inc()
         outbox, dead = await self.store.counts()
-        metrics.BRAKE.set(len(self._desk.brake))
+        metrics.BRAKE.set(len(desk.brake))
         metrics.OUTBOX.set(outbox)
         metrics.DEAD_LETTERS.set(dead)

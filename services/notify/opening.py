@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Protocol
 
 from services.notify.answers import NotNowError, UnknownLinkError, is_expired
 from services.notify.channels.sms_46elks.reports import Report
@@ -10,7 +9,7 @@ from services.notify.desk import IT, Desk, Page, Recipient, Shown, Signal
 from services.notify.fresh_link import failed, send_fresh
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time, page_key
-from services.notify.pages.picture import Picture
+from services.notify.pages.pupils import Pictures
 from services.notify.pages.signal import Concern, Opened
 from services.notify.pages.words import Words, about, initials
 from shared.roster import Roster, StaffMember
@@ -19,26 +18,6 @@ _SHOWN_AS = 22
 """Characters of a page's reference: 88 bits, enough to tell it from all others."""
 
 _EHT = frozenset({"eht", "rektor"})
-
-
-class Pictures(Protocol):
-    """Where pupils are looked at."""
-
-    async def pictures(
-        self, school: str, pupils: Sequence[str], *, brief: bool
-    ) -> Mapping[str, Picture]:
-        """By pupil; whoever can't be looked at just now is left out. Never raises."""
-        ...
-
-
-class NoPictures:
-    """Nobody can be looked at."""
-
-    async def pictures(
-        self, _school: str, _pupils: Sequence[str], *, brief: bool
-    ) -> Mapping[str, Picture]:
-        del brief
-        return {}
 
 
 def reference_of(token: str) -> str:

@@ -6,8 +6,9 @@ is past its time still.
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 
+from services.notify.access_log import AccessLog
 from services.notify.desk import Table
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time
@@ -45,8 +46,9 @@ class Found:
 class Purging:
     """Purges for the process that holds the memory."""
 
-    def __init__(self, memory: Memory, office: Office) -> None:
+    def __init__(self, memory: Memory, office: Office, log: AccessLog) -> None:
         self._memory = memory
+        self._log = log
         self._office = office
         self._done: date | None = None
 
@@ -59,6 +61,9 @@ class Purging:
         past, found = Past(self._memory.as_it_is(), self._office.routing().retention, on), {}
         for table in TABLES:
             found[table] = await self._purge(table, past)
+        days = self._office.routing().retention.access_log
+        if days is not None:
+            await self._log.trim(datetime.combine(on - timedelta(days=days), time(), UTC))
         self._done = on
         gone = {table: each.due for table, each in found.items() if each.due}
         if gone:

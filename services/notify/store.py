@@ -161,6 +161,10 @@ class Store:
         kept = {school: self._rosters.get(school, (None, None))[1] for school in names}
         return {school: roster for school, roster in kept.items() if roster is not None}
 
+    async def schools(self) -> list[str]:
+        """Every school that has a roster."""
+        return sorted(each.decode() for each in await self._client.hkeys(ROSTER))
+
     async def page(self, name: str) -> Page | None:
         """What a message's link opens."""
         raw = await self._client.hget(key("messages"), name)
@@ -175,6 +179,17 @@ class Store:
         lines = await self._client.hgetall(history_of(pupil))
         found = [_HAPPENED.decode(raw) for raw in lines.values()]
         return sorted(found, key=lambda each: (each.at, each.key))
+
+    async def histories(self, school: str, pupils: Sequence[str]) -> dict[str, list[Happened]]:
+        """The same of many pupils of a school, by pupil."""
+        async with self._client.pipeline(transaction=False) as pipe:
+            for pupil in pupils:
+                pipe.hvals(history_of(f"{school}/{pupil}"))
+            found = await pipe.execute()
+        return {
+            pupil: [_HAPPENED.decode(raw) for raw in lines]
+            for pupil, lines in zip(pupils, found, strict=True)
+        }
 
     async def slices(self, table: Table) -> AsyncIterator[dict[str, bytes]]:
         """A table's rows as written, by key, some hundred at a time."""

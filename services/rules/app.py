@@ -13,6 +13,8 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from services.rules.garbage import collecting_seldom
+from services.rules.look import look
+from services.rules.looking import look_routes
 from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
 from services.rules.reading import QuickBatch, read_fact
 from services.rules.settings import Settings
@@ -35,6 +37,7 @@ from shared.events import (
     UnitsCounted,
 )
 from shared.lease import Lease
+from shared.picture import Looked, Picture, Wanted
 from shared.refusals import Refusals
 from shared.streams import entry_order
 from shared.telemetry import Lifeline, end, note, service_app
@@ -43,6 +46,9 @@ MAX_ENTRIES = 100
 """Entries taken from a stream at once: up to 10,000 registrations, a tenth of a second's fold."""
 
 _YIELD_SECONDS = 0.1
+
+_MOST_LOOKED = 2000
+"""Pupils remembered as they were last looked at; some 20 kB each."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -79,7 +85,26 @@ def create_app(settings: Settings | None = None) -> Starlette:
             await broker.stop()
             await client.aclose()
 
-    return service_app(lifeline, running)
+    async def pictures(wanted: Wanted) -> Looked:
+        return await _looked(settings, owners, wanted)
+
+    routes = look_routes(settings.internal_secret, pictures)
+    return service_app(lifeline, running, routes)
+
+
+async def _looked(settings: Settings, owners: Sequence["Owner"], wanted: Wanted) -> Looked:
+    """Ask each pupil's owner; those whose partitions this process doesn't own are elsewhere."""
+    following = {owner.number: owner for owner in owners if owner.following}
+    pictures, elsewhere = {}, []
+    for pupil in wanted.pupils:
+        home = streams.partition_of(wanted.school, pupil, settings.partitions)
+        if home not in following:
+            elsewhere.append(pupil)
+            continue
+        picture = await following[home].look(wanted.school, pupil, brief=wanted.brief)
+        if picture is not None:
+            pictures[pupil] = picture
+    return Looked(pictures, elsewhere)
 
 
 class Owner:
@@ -107,6 +132,8 @@ class Owner:
         self._subscriber: Any = None
         # All owners of a process fold in turn, and each must come to renew its lease.
         self._slice = _YIELD_SECONDS / len(settings.owned)
+        self._looked: dict[tuple[str, str, bool], tuple[str, Picture | None]] = {}
+        """What was last looked at, with the entry up to which it was folded."""
         self._lock = asyncio.Lock()  # around fold, steps and checkpoint
         self._stopping = False
         self._midway = False
@@ -251,6 +278,20 @@ class Owner:
         metrics.QUARANTINED.labels(where="stream").inc()
         note("entry quarantined", partition=self.number, entry=entry.id)
         self._refusals.refused()
+
+    async def look(self, school: str, pupil: str, *, brief: bool) -> Picture | None:
+        """A pupil as of the newest close; the same until something else has been folded."""
+        known = self._looked.get((school, pupil, brief))
+        if known is not None and known[0] == self._folded:
+            return known[1]
+        async with self._lock:
+            started = time.monotonic()
+            picture = look(self._partition, school, pupil, brief=brief)
+            if len(self._looked) >= _MOST_LOOKED:
+                self._looked.clear()
+            self._looked[school, pupil, brief] = (self._folded, picture)
+            metrics.LOOK_SECONDS.observe(time.monotonic() - started)
+        return picture
 
     async def _keep_lease(self) -> None:
         """Renew each third of the lease; nothing else may make that wait."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from services.rules.partition import Partition
+from services.rules.partition import JudgesKnown, Partition
 from services.rules.window import Registered
 from shared.calendar import SchoolCalendar
 from shared.config import plain, version_of
@@ -25,10 +25,16 @@ _Event = TypeVar("_Event", bound=Registered)
 
 
 def backtest(
-    facts: Iterable[AttendanceEvent | Fact], rulebook: Rulebook, calendar: SchoolCalendar
+    facts: Iterable[AttendanceEvent | Fact],
+    rulebook: Rulebook,
+    calendar: SchoolCalendar,
+    judges: JudgesKnown | None = None,
 ) -> Iterator[CaseStep]:
-    """The steps that `facts`, in stream order with their day closes, lead to."""
-    partition = Partition()
+    """The steps that `facts`, in stream order with their day closes, lead to.
+
+    `judges`: rulebooks compiled before, which several back-tests may share.
+    """
+    partition = Partition(judges=judges)
     in_force: list[Fact] = [
         CalendarChanged(version=version_of(calendar), content=plain(calendar)),
         RulebookChanged(version=version_of(rulebook), content=plain(rulebook)),

@@ -15,7 +15,9 @@ from decimal import Decimal
 from fractions import Fraction
 from math import ceil
 from typing import Any, NamedTuple
+from weakref import finalize
 
+import durable_rules_engine
 import numpy as np
 from durable.engine import Host, MessageNotHandledException
 from numpy.typing import NDArray
@@ -352,6 +354,10 @@ class _Ruleset(Host):  # type: ignore[misc]
             for name, expression in definitions.items()
         }
         super().__init__({"rule": rules})
+        # The C extension keeps a ruleset until it is told otherwise: some hundred kB for each.
+        for ruleset in self._ruleset_list:
+            freed = finalize(self, durable_rules_engine.delete_ruleset, ruleset._handle)
+            freed.atexit = False
 
     def match(self, fact: dict[str, Any]) -> frozenset[_Name]:
         self._matched.clear()

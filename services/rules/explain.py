@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from fractions import Fraction
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from services.rules.case import Ended, Finding
 from services.rules.closing import Asked, Closing, DayClose
@@ -33,8 +33,8 @@ from services.rules.explanation import (
     Why,
 )
 from services.rules.indicators import COUNTING_DAYS, COVERAGE
+from services.rules.partition import Partition
 from services.rules.pupil import CORRECTION_DAYS, Pupil, is_sensitive, measured
-from services.rules.replay import Replay
 from services.rules.school import School
 from services.rules.window import Lessons, instant_of, lessons_on
 from services.rules.words import clears
@@ -49,12 +49,33 @@ STRIP_DAYS = 40
 _PLACES = 12
 
 
+class Held(Protocol):
+    """One pupil, as a replay or a living partition has them."""
+
+    @property
+    def partition(self) -> Partition: ...
+    @property
+    def school(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def pupil(self) -> Pupil | None: ...
+    @property
+    def lessons(self) -> Lessons: ...
+    @property
+    def steps(self) -> Sequence[CaseStep]: ...
+    @property
+    def known_on(self) -> date | None: ...
+    @property
+    def over(self) -> bool: ...
+
+
 class ExplainError(ValueError):
     """There is nothing to explain; says why, and what to ask instead."""
 
 
-def explain(replay: Replay, as_of: date | None = None) -> Explanation:
-    """What is seen of the replayed pupil on a day; left out: the newest closed one.
+def explain(replay: Held, as_of: date | None = None) -> Explanation:
+    """What is seen of a pupil on a day; left out: the newest closed one.
 
     A date that is no school day stands for the school day before. Raises `ExplainError` when
     there is no such pupil or day.
@@ -119,7 +140,7 @@ class _Explained:
     """The parts that are asked of one pupil's day."""
 
     def __init__(
-        self, replay: Replay, school: School, pupil: Pupil, at: DayClose, closed: date
+        self, replay: Held, school: School, pupil: Pupil, at: DayClose, closed: date
     ) -> None:
         self._replay = replay
         self._pupil = pupil

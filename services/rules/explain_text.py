@@ -7,7 +7,6 @@ black and white. For 80 columns and up.
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
-from math import ceil, floor
 from textwrap import wrap
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from services.rules.explain_numbers import Spoken, decimal_of
 from services.rules.explain_phrases import SAID
 from services.rules.explanation import (
     Day,
@@ -26,9 +26,9 @@ from services.rules.explanation import (
     RuleSeen,
     Threshold,
 )
-from services.rules.phrases import LANGUAGES, Amount, round_to
+from services.rules.phrases import LANGUAGES
 from shared.events import Figure, Status
-from shared.indicators import RATIO_MOST, Span
+from shared.indicators import Span
 from shared.rulebook import Audience
 
 _COLOURS = {
@@ -41,7 +41,6 @@ _COLOURS = {
     Status.UNREPORTED: "dim",
 }
 _SEVERITY = ("dim", "yellow", "bold yellow", "bold red", "bold white on red")
-_TIMES = "×"
 
 
 class Asked(NamedTuple):
@@ -68,6 +67,7 @@ class _Page:
         self._code = code
         self._said = SAID[code]
         self._language = LANGUAGES[code]
+        self._spoken = Spoken(code)
 
     def _line(self, text: str | Text, indent: int = 0) -> None:
         self._console.print(Padding(text, (0, 0, 0, indent)))
@@ -109,7 +109,7 @@ class _Page:
             self._line(said.nobody_answered)
         self._waiting()
         if who.sensitive and who.sensitive_until:
-            factor = self._language.percent(_decimal(who.factor))
+            factor = self._language.percent(decimal_of(who.factor))
             self._line(said.sensitive.format(said.day(who.sensitive_until), factor))
         else:
             self._line(said.not_sensitive)
@@ -287,12 +287,12 @@ class _Page:
             mark = "►" if level.holds else " "
             name = f" {mark}{level.level} {said.levels[level.level - 1]}"
             for each in level.thresholds:
-                figure = self._name(each)
+                figure = self._spoken.name(each)
                 again = figure == above and not each.join
                 shown = "" if again else "  " * each.depth + said.joins[each.join] + figure
                 reached = Text("✓", "bold") if each.reached else ""
-                limit, quiet = self._limits(each)
-                value = "" if again else self._value(each)
+                limit, quiet = self._spoken.limits(each)
+                value = "" if again else self._spoken.value(each)
                 yield name, shown, value, limit, reached, Text(quiet, "dim")
                 name, above = "", figure
 
@@ -316,7 +316,7 @@ class _Page:
         elif known:
             language = self._language
             shares = (
-                f"{language.percent(_decimal(share), Decimal(1))} {language.window(days)}"
+                f"{language.percent(decimal_of(share), Decimal(1))} {language.window(days)}"
                 for days, share in known.items()
             )
             yield self._said.registered.format(", ".join(shares))
@@ -327,73 +327,11 @@ class _Page:
         if need.coverage is None:
             known = said.nothing_scheduled
         else:
-            least = _decimal(need.least_coverage)
-            coverage = language.percent(_decimal(need.coverage), least)
+            least = decimal_of(need.least_coverage)
+            coverage = language.percent(decimal_of(need.coverage), least)
             known = said.need_coverage.format(coverage, language.percent(least))
         window = language.window(need.days)
         return f"{window[:1].upper()}{window[1:]}: {days}, {known}."
-
-    # -- numbers
-
-    def _amount(self, each: Threshold) -> Amount:
-        return self._language.phrases_of(each.indicator, each.kind).amount
-
-    def _name(self, each: Threshold) -> str:
-        """A figure as a noun with its days."""
-        language = self._language
-        phrases = language.phrases_of(each.indicator, each.kind)
-        days = each.days if isinstance(each.days, int) else 0
-        name = phrases.name.format(
-            window=language.window(each.days),
-            edges=language.window(each.days),
-            days=days,
-            before=2 * days,
-            share=language.percent(_decimal(each.share or 0)),
-            level=language.level(each.level or 1),
-        )
-        name = " ".join(name.split())
-        return self._said.chance.format(name) if phrases.amount is Amount.CHANCE else name
-
-    def _value(self, each: Threshold) -> str:
-        if each.value is None:
-            return "–"
-        amount, value = self._amount(each), _decimal(each.value)
-        limit = each.at_least if each.at_least is not None else each.at_most
-        if amount is Amount.TIMES and value >= RATIO_MOST:
-            return "∞"
-        if amount is Amount.COUNT:
-            return self._number(value)
-        scale = 100 if amount is Amount.TIMES else 1
-        least = Decimal("0.001")
-        if amount is Amount.CHANCE and 0 < value < least:
-            return f"< {self._unit(amount, least)}"
-        text = self._language.percent(value / scale, _decimal(limit or 0) / scale)
-        return self._with_unit(amount, text.removesuffix(" %"))
-
-    def _limits(self, each: Threshold) -> tuple[str, str]:
-        """The limit, and from where on the day is quiet."""
-        amount = self._amount(each)
-        if each.at_least is not None:
-            limit, quiet = _decimal(each.at_least), _decimal(each.eased_at_least or 0)
-            if amount is Amount.COUNT:
-                return f"≥ {ceil(limit)}", f"≤ {ceil(quiet) - 1}"
-            return f"≥ {self._unit(amount, limit)}", f"< {self._unit(amount, quiet)}"
-        limit, quiet = _decimal(each.at_most or 0), _decimal(each.eased_at_most or 0)
-        if amount is Amount.COUNT:
-            return f"≤ {floor(limit)}", f"≥ {floor(quiet) + 1}"
-        return f"≤ {self._unit(amount, limit)}", f"> {self._unit(amount, quiet)}"
-
-    def _unit(self, amount: Amount, value: Decimal) -> str:
-        hundredths = value if amount in (Amount.TIMES, Amount.COUNT) else value * 100
-        return self._with_unit(amount, self._number(hundredths))
-
-    def _with_unit(self, amount: Amount, number: str) -> str:
-        if amount is Amount.TIMES:
-            return number + _TIMES
-        return f"{number} {self._said.points if amount is Amount.POINTS else '%'}"
-
-    def _number(self, value: Decimal) -> str:
-        return f"{round_to(value, 2).normalize():f}".replace(".", self._language.decimal_sign)
 
     # -- versions
 
@@ -427,7 +365,3 @@ def _counts(lesson: Lesson) -> bool:
 
 def _all(coverages: Mapping[Span, Figure]) -> bool:
     return set(coverages.values()) == {1}
-
-
-def _decimal(figure: Figure) -> Decimal:
-    return Decimal(str(figure))

@@ -49,6 +49,7 @@ SAID: dict[Words, tuple[str, str]] = {
     "storm": ("NärVara håller alla utskick", "messages"),
     "link": ("ny länk till dina närvarosignaler", "New link to your|Here is a new link"),
     "address": ("En adress till en medarbetare", "An address of a member|A staff address"),
+    "code": ("Din kod", "Your code"),
     "test": ("Ett prov från NärVara", "A test"),
 }
 

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from redis.asyncio import Redis
 
+from services.notify.access_log import AccessLog
 from services.notify.cli import purge
 from services.notify.desk import (
     Correction,
@@ -145,7 +146,7 @@ async def a_memory(client: Redis, today: date) -> tuple[Memory, Purging]:
     await store.write(desk.take_changes())
     memory = Memory(store, desk, asyncio.Event())
     office: Any = _Office()
-    return memory, Purging(memory, office)
+    return memory, Purging(memory, office, AccessLog(client))
 
 
 async def left(store: Store) -> dict[Table, int]:

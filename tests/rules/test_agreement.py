@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from services.rules.backtest import backtest
+from services.rules.partition import JudgesKnown
 from shared.calendar import SchoolCalendar
 from shared.events import CaseStep, Fact
 from shared.rulebook import Rulebook
@@ -31,9 +32,18 @@ from tests.streams import (
 Told = dict[str, Any]
 
 
+_JUDGES: JudgesKnown = {}
+"""Rulebooks that were compiled for an earlier stream."""
+
+
 def told(facts: Iterable[Fact], rulebook: Told, calendar: Told) -> list[CaseStep]:
     return list(
-        backtest(facts, Rulebook.model_validate(rulebook), SchoolCalendar.model_validate(calendar))
+        backtest(
+            facts,
+            Rulebook.model_validate(rulebook),
+            SchoolCalendar.model_validate(calendar),
+            _JUDGES,
+        )
     )
 
 

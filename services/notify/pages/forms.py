@@ -35,8 +35,13 @@ def proof(secret: str, of: str) -> str:
     return hmac.new(secret.encode(), of.encode(), sha256).hexdigest()[:32]
 
 
+def is_from_here(request: Request) -> bool:
+    """Did a browser send this from a page of ours? Very old ones don't tell."""
+    return request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+
+
 def is_ours(request: Request, proved: str, secret: str, of: str) -> bool:
-    """Does a posted form come from our own page? Browsers also tell where from, most of them."""
-    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-        return False
-    return hmac.compare_digest(proved.encode(), proof(secret, of).encode())
+    """Does a posted form come from our own page?"""
+    return is_from_here(request) and hmac.compare_digest(
+        proved.encode(), proof(secret, of).encode()
+    )

@@ -19,10 +19,10 @@ from services.notify.answers import AnswerRefusedError, Form, NotNowError, Taken
 from services.notify.desk import Case, Fate, Happened, Page, Shown, Signal
 from services.notify.pages.answer import Filled
 from services.notify.pages.forms import LONGEST, body_of, filled, is_ours, proof
-from services.notify.pages.picture import Picture
 from services.notify.pages.site import Site
 from services.notify.pages.words import Words, fate
 from shared.events import AnswerKind
+from shared.picture import Picture
 from shared.telemetry import note
 
 _COOKIE_SECONDS = 12 * 3600
@@ -55,7 +55,8 @@ class Concern:
 class Opened:
     """A message as its recipient sees it now."""
 
-    page: Page
+    page: Page | None
+    """None: it was not opened by a link."""
     on: date
     """Today, by school time."""
     zone: tzinfo
@@ -172,7 +173,7 @@ class _Pages:
             opened = await self._links.open(token, place) if token else None
         except NotNowError:
             return self._not_now(request)
-        if opened is None or opened.expired:
+        if opened is None or opened.page is None or opened.expired:
             return self._unknown(request)
         concerns = [each for each in opened.concerns if place is None or each.place == place]
         if place is not None and not concerns:
@@ -182,13 +183,15 @@ class _Pages:
             "signals.html",
             status=status,
             opened=opened,
-            concerns=[_concern(each, opened) for each in concerns],
+            concerns=[concern_of(each, opened) for each in concerns],
+            page=opened.page,
             whose=(opened.names or {}).get(opened.page.whose, opened.page.whose),
             whole=place is not None or len(opened.concerns) == 1,
             alone=len(opened.concerns) == 1,
             base=f"/s/{request.path_params['reference']}",
+            action=f"/s/{request.path_params['reference']}/{place or 1}/answers",
             csrf=proof(token, "answer"),
-            may=_offered(opened),
+            may=offered(opened),
             done=request.query_params.get("svar", ""),
             refused=refused,
             form=form or {},
@@ -236,7 +239,7 @@ def _cookie(name: str) -> str:
     return f"narvara-{name}"
 
 
-def _offered(opened: Opened) -> Sequence[AnswerKind]:
+def offered(opened: Opened) -> Sequence[AnswerKind]:
     """The answers that this recipient may give, in the order of the buttons."""
     usual: tuple[AnswerKind, ...] = (
         "talked", "booked", "known_cause", "lift", "wrongly_registered", "not_relevant",
@@ -246,7 +249,7 @@ def _offered(opened: Opened) -> Sequence[AnswerKind]:
     return usual
 
 
-def _concern(each: Concern, opened: Opened) -> dict[str, Any]:
+def concern_of(each: Concern, opened: Opened) -> dict[str, Any]:
     case = each.case
     names = opened.names or {}
     last = case.answers[-1] if case and case.answers else None
@@ -264,10 +267,27 @@ def _concern(each: Concern, opened: Opened) -> dict[str, Any]:
             {"line": line, "who": names.get(line.who, "")} for line in reversed(each.history)
         ],
         "picture": each.picture,
+        **_figures(each),
         "stands": any(
             (known := (opened.fates or {}).get(item.opened)) is None or known.level
             for item, _ in each.items
         ),
+    }
+
+
+def _figures(each: Concern) -> dict[str, Any]:
+    """Figures and what would clear: of what was signalled, and of what else is open."""
+    rules = {signal.rule for _, signal in each.items}
+    shown = each.picture.rules if each.picture else []
+    opened = each.picture.open if each.picture else []
+    return {
+        "rules": [rule for rule in shown if rule.rule in rules],
+        "other_rules": [
+            rule
+            for rule in shown
+            if rule.rule not in rules and (rule.level or rule.holds) and not rule.good_news
+        ],
+        "clearings": [found for found in opened if found.rule in rules],
     }
 
 

@@ -17,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from services.notify.pages.strip import LEGEND, PATTERNS, Day, strip, told_days
+from services.notify.pages.strip import LEGEND, PATTERNS, strip, told_days
 from services.notify.pages.words import ANSWERS, LEVELS, ROLES, Words, day_of, moment_of
+from shared.picture import Day
 
 Language = Literal["sv", "en"]
 

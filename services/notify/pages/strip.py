@@ -7,42 +7,14 @@ Content-Security-Policy lets no style in.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from itertools import groupby
-from typing import Protocol
 
 from markupsafe import Markup
 
 from services.notify.pages.words import STATUSES, Words, day_of
 from shared.events import Status
-
-
-class Lesson(Protocol):
-    """What a cell is drawn from."""
-
-    @property
-    def starts_at(self) -> datetime: ...
-    @property
-    def minutes(self) -> int: ...
-    @property
-    def absent_minutes(self) -> int: ...
-    @property
-    def status(self) -> Status: ...
-    @property
-    def bus_delay(self) -> bool: ...
-
-
-class Day(Protocol):
-    """What a column is drawn from."""
-
-    @property
-    def date(self) -> date: ...
-    @property
-    def school_day(self) -> bool: ...
-    @property
-    def counts(self) -> bool: ...
-    @property
-    def lessons(self) -> Sequence[Lesson]: ...
+from shared.picture import Day, Lesson
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,26 @@ ROLES: Mapping[Audience, Words] = {
     "coordinator": Words("samordnare", "coordinator"),
 }
 
+WHATS: Mapping[str, Words] = {
+    "signal": Words("signal", "signal"),
+    "own_pupils": Words("mina elever", "my pupils"),
+    "pupil": Words("elev", "pupil"),
+    "brief": Words("arbetslagsmöte", "work-team meeting"),
+    "notes_for_eht": Words("anteckningar", "notes"),
+    "sheet": Words("underlag 19 a §", "19 a sheet"),
+    "investigation": Words("utredning", "investigation"),
+    "registrations": Words("registreringar", "registrations"),
+    "coordination": Words("översikt", "overview"),
+    "access_log": Words("åtkomstlogg", "access log"),
+}
+"""What was opened, as the access log says it."""
+
+RESULTS: Mapping[str, Words] = {
+    "shown": Words("visad", "shown"),
+    "refused": Words("nekad", "refused"),
+    "done": Words("sparad", "saved"),
+}
+
 _DAYS = (
     Words("mån", "Mon"), Words("tis", "Tue"), Words("ons", "Wed"), Words("tors", "Thu"),
     Words("fre", "Fri"), Words("lör", "Sat"), Words("sön", "Sun"),

@@ -1,0 +1,116 @@
+"""A pupil as the partition's owner has them in memory: what `narvara explain` shows, for pages.
+
+Looking changes nothing that is kept: figures are measured as at a close, and only shown.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+
+from services.rules.explain import ExplainError, explain
+from services.rules.explain_numbers import Spoken
+from services.rules.explanation import Explanation, RuleSeen
+from services.rules.partition import Partition
+from services.rules.pupil import Pupil
+from services.rules.window import Lessons
+from shared.events import CaseStep
+from shared.picture import Day, Lesson, OpenShown, Picture, RuleShown, Shown
+
+_SPOKEN = {code: Spoken(code) for code in ("sv", "en")}
+
+
+@dataclass(frozen=True)
+class Live:
+    """A pupil of a living partition, as `explain` wants them. No past steps are held."""
+
+    partition: Partition
+    school: str
+    name: str
+    known_on: date | None = None
+    over: bool = False
+    steps: tuple[CaseStep, ...] = ()
+
+    @property
+    def pupil(self) -> Pupil | None:
+        school = self.partition.schools.get(self.school)
+        return school.pupils.get(self.name) if school else None
+
+    @property
+    def lessons(self) -> Lessons:
+        return self.pupil.lessons if self.pupil else {}
+
+
+def look(partition: Partition, school: str, pupil: str, *, brief: bool = False) -> Picture | None:
+    """A pupil as of the school's newest close; None: nothing is known of them, or none is closed.
+
+    `brief`: of the rules only those that are open or hold.
+    """
+    live = Live(partition, school, pupil)
+    if live.pupil is None:
+        return None
+    try:
+        found = explain(live)
+    except ExplainError:
+        return None
+    return _picture(found, brief=brief)
+
+
+def _picture(found: Explanation, *, brief: bool) -> Picture:
+    shown = [_rule(each) for each in found.rules if not each.shadow]
+    deadline = found.who.deadline
+    return Picture(
+        found.as_of,
+        [
+            Day(
+                each.date,
+                each.school_day,
+                each.counts,
+                [
+                    Lesson(
+                        lesson.starts_at,
+                        lesson.minutes,
+                        lesson.absent_minutes,
+                        lesson.status,
+                        lesson.bus_delay,
+                    )
+                    for lesson in each.lessons
+                ],
+                each.why,
+            )
+            for each in found.strip
+        ],
+        [each for each in shown if each.level or each.holds] if brief else shown,
+        [
+            OpenShown(
+                each.rule,
+                each.title,
+                each.level,
+                each.since,
+                each.words,
+                each.clearing,
+                each.good_news,
+            )
+            for each in found.open
+            if not each.shadow
+        ],
+        deadline.on if deadline else None,
+        deadline.audience if deadline else [],
+    )
+
+
+def _rule(each: RuleSeen) -> RuleShown:
+    figures = [
+        Shown(
+            level.level,
+            {code: _capital(spoken.name(limit)) for code, spoken in _SPOKEN.items()},
+            {code: spoken.value(limit) for code, spoken in _SPOKEN.items()},
+            {code: spoken.limits(limit)[0] for code, spoken in _SPOKEN.items()},
+            limit.reached,
+        )
+        for level in each.levels
+        for limit in level.thresholds
+    ]
+    return RuleShown(each.rule, each.title, each.open_level, each.holds, figures, each.good_news)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

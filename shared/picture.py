@@ -1,0 +1,109 @@
+"""What a pupil looks like on a day, as rules tells it to notify's pages: strip, figures, limits.
+
+The contract of `POST /pupil` of the rules service: internal, by token. Figures and limits come in
+words by language, so that pages show the same as `narvara explain` and messages do.
+"""
+
+from datetime import date, datetime
+
+import msgspec
+
+from shared.events import Status
+from shared.rulebook import Audience
+
+PATH = "/pupil"
+
+MOST = 60
+"""Pupils that are asked for at once."""
+
+Said = dict[str, str]
+"""By language, `sv` and `en`."""
+
+
+class Lesson(msgspec.Struct, frozen=True):
+    """One lesson of a strip."""
+
+    starts_at: datetime
+    minutes: int
+    absent_minutes: int
+    status: Status
+    bus_delay: bool = False
+    """Late by a late bus: measured as attended."""
+
+
+class Day(msgspec.Struct, frozen=True):
+    """Monday to Friday of the weeks of a strip."""
+
+    date: date
+    school_day: bool
+    counts: bool
+    """From the enrolment on, and not after the day asked for."""
+    lessons: list[Lesson]
+    why: str = ""
+    """Of a day off."""
+
+
+class Shown(msgspec.Struct, frozen=True):
+    """A limit and the value beside it."""
+
+    level: int
+    what: Said
+    value: Said
+    limit: Said
+    reached: bool
+
+
+class RuleShown(msgspec.Struct, frozen=True):
+    """A rule's figures."""
+
+    rule: str
+    title: Said
+    level: int
+    """Of the finding that is open; 0: none is."""
+    holds: int | None
+    """The level that holds today; None: too little is known."""
+    figures: list[Shown]
+    good_news: bool = False
+
+
+class OpenShown(msgspec.Struct, frozen=True):
+    """A finding that is open, and what would end it."""
+
+    rule: str
+    title: Said
+    level: int
+    since: date
+    words: Said
+    clearing: Said
+    good_news: bool = False
+
+
+class Picture(msgspec.Struct, frozen=True):
+    """One pupil on one day."""
+
+    as_of: date
+    days: list[Day]
+    rules: list[RuleShown] = []
+    """Open ones first, then those of which a level holds, then the rest."""
+    open: list[OpenShown] = []
+    next_on: date | None = None
+    """When somebody more is told, unless somebody answers before."""
+    next_to: list[Audience] = []
+
+
+class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is asked for."""
+
+    school: str
+    pupils: list[str]
+    brief: bool = False
+    """The strip, and of rules only what is open or holds."""
+
+
+class Looked(msgspec.Struct, frozen=True):
+    """What is answered."""
+
+    pictures: dict[str, Picture] = {}
+    """By pupil; whoever is unknown has none."""
+    elsewhere: list[str] = []
+    """Pupils of partitions that this process doesn't own."""
