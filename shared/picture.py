@@ -98,6 +98,8 @@ class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     pupils: list[str]
     brief: bool = False
     """The strip, and of rules only what is open or holds."""
+    coverage: bool = False
+    """Also how much of the school is registered."""
 
 
 class Looked(msgspec.Struct, frozen=True):
@@ -107,3 +109,7 @@ class Looked(msgspec.Struct, frozen=True):
     """By pupil; whoever is unknown has none."""
     elsewhere: list[str] = []
     """Pupils of partitions that this process doesn't own."""
+    due: int = 0
+    """Lessons that came due within the strip's days, of all pupils that this process has."""
+    unreported: int = 0
+    """Of them those that nobody has registered."""

@@ -37,6 +37,12 @@ class Pupils:
                     break
         return found
 
+    async def coverage(self, school: str) -> float | None:
+        """Share of a school's lessons that is registered; None: that can't be told just now."""
+        looked = [await self._ask(url, Wanted(school, [], coverage=True)) for url in self._urls]
+        due = sum(each.due for each in looked)
+        return 1 - sum(each.unreported for each in looked) / due if due else None
+
     async def _ask(self, url: str, wanted: Wanted) -> Looked:
         try:
             answer = await self._client.post(url, content=msgspec.json.encode(wanted))

@@ -64,5 +64,5 @@ def web_routes(
         *pupil_routes(door, cases, pupils, answering.give_as),
         *meeting_routes(door, cases, once),
         *sheet_routes(door, cases, pupils, lambda: rulebook()[1]),
-        *school_routes(door, cases, log, rulebook),
+        *school_routes(door, cases, pupils.coverage, log, rulebook),
     ]

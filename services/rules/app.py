@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from starlette.applications import Starlette
 
 from services.rules.garbage import collecting_seldom
-from services.rules.look import look
+from services.rules.look import look, registered
 from services.rules.looking import look_routes
 from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
 from services.rules.reading import QuickBatch, read_fact
@@ -104,7 +104,11 @@ async def _looked(settings: Settings, owners: Sequence["Owner"], wanted: Wanted)
         picture = await following[home].look(wanted.school, pupil, brief=wanted.brief)
         if picture is not None:
             pictures[pupil] = picture
-    return Looked(pictures, elsewhere)
+    due, unreported = 0, 0
+    if wanted.coverage:
+        counts = [await owner.registered(wanted.school) for owner in following.values()]
+        due, unreported = (sum(each) for each in zip(*counts, strict=True)) if counts else (0, 0)
+    return Looked(pictures, elsewhere, due, unreported)
 
 
 class Owner:
@@ -292,6 +296,11 @@ class Owner:
             self._looked[school, pupil, brief] = (self._folded, picture)
             metrics.LOOK_SECONDS.observe(time.monotonic() - started)
         return picture
+
+    async def registered(self, school: str) -> tuple[int, int]:
+        """How many lessons of a school came due, and how many of them are unreported."""
+        async with self._lock:
+            return registered(self._partition, school)
 
     async def _keep_lease(self) -> None:
         """Renew each third of the lease; nothing else may make that wait."""

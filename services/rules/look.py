@@ -6,7 +6,7 @@ Looking changes nothing that is kept: figures are measured as at a close, and on
 from dataclasses import dataclass
 from datetime import date
 
-from services.rules.explain import ExplainError, explain
+from services.rules.explain import STRIP_DAYS, ExplainError, explain
 from services.rules.explain_numbers import Spoken
 from services.rules.explanation import Explanation, RuleSeen
 from services.rules.partition import Partition
@@ -52,6 +52,17 @@ def look(partition: Partition, school: str, pupil: str, *, brief: bool = False) 
     except ExplainError:
         return None
     return _picture(found, brief=brief)
+
+
+def registered(partition: Partition, school: str) -> tuple[int, int]:
+    """Lessons of a school that came due within the strip's days, and of them unreported ones."""
+    known, time = partition.schools.get(school), partition.memory.schools.get(school)
+    if known is None or time is None or time.closed is None:
+        return 0, 0
+    window = known.days.calendar.window(time.closed, STRIP_DAYS)
+    first, last = window[0].toordinal(), window[-1].toordinal()
+    counts = [each for (due, _), each in known.registers.counts.items() if first <= due <= last]
+    return sum(lessons for lessons, _ in counts), sum(missing for _, missing in counts)
 
 
 def _picture(found: Explanation, *, brief: bool) -> Picture:

@@ -1,6 +1,6 @@
 """Pages about a school as a whole: registrations to correct, counts for coordinators, the log."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -29,6 +29,10 @@ class Histories(Cases, Protocol):
     ) -> Mapping[str, Sequence[Happened]]: ...
 
 
+Coverage = Callable[[str], Awaitable[float | None]]
+"""Share of a school's lessons that is registered; None: that can't be told just now."""
+
+
 class Log(Protocol):
     """The access log."""
 
@@ -36,10 +40,14 @@ class Log(Protocol):
 
 
 def school_routes(
-    door: Door, cases: Histories, log: Log, rulebook: Callable[[], tuple[Rulebook, str]]
+    door: Door,
+    cases: Histories,
+    coverage: Coverage,
+    log: Log,
+    rulebook: Callable[[], tuple[Rulebook, str]],
 ) -> list[BaseRoute]:
     """`/registrations`, `/coordination`, `/log`; `rulebook`: the one in force, and its version."""
-    pages = _School(door, cases, log, rulebook)
+    pages = _School(door, cases, coverage, log, rulebook)
     return [
         door.page("/registrations", "registrations", pages.registrations),
         door.page("/coordination", "coordination", pages.coordination),
@@ -49,10 +57,16 @@ def school_routes(
 
 class _School:
     def __init__(
-        self, door: Door, cases: Histories, log: Log, rulebook: Callable[[], tuple[Rulebook, str]]
+        self,
+        door: Door,
+        cases: Histories,
+        coverage: Coverage,
+        log: Log,
+        rulebook: Callable[[], tuple[Rulebook, str]],
     ) -> None:
         self._door = door
         self._cases = cases
+        self._coverage = coverage
         self._log = log
         self._rulebook = rulebook
 
@@ -105,14 +119,22 @@ class _School:
             "coordination.html",
             visit=visit,
             found=coordination(pupils, histories, now, who.on),
-            coverage=None,
+            coverage=await self._coverage(who.school),
             rule_name=lambda name: titles.get(name, Words(name, name)),
             level_name=lambda name: LEVELS[int(name)],
             plain_name=lambda name: Words(name, name),
             staff_name=lambda name: staff.get(name, name),
             rulebook_version=version,
             changes=sorted(rulebook.changes, key=lambda each: each.on, reverse=True),
-            rules=rulebook.rules,
+            rules=[
+                {
+                    "title": Words(rule.title.sv, rule.title.en),
+                    "why": Words(rule.why.sv, rule.why.en) if rule.why else Words("", ""),
+                    "enabled": rule.enabled,
+                    "shadow": rule.shadow,
+                }
+                for rule in rulebook.rules
+            ],
         )
 
     async def log(self, request: Request, visit: Visit) -> Response:

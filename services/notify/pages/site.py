@@ -26,6 +26,12 @@ Language = Literal["sv", "en"]
 _TEMPLATES = Path(__file__).parent / "templates"
 _YEAR = 31_536_000
 
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" '
+    'rx="7" fill="#1f5f8b"/><path d="M9 23V9l14 14V9" fill="none" stroke="#fff" stroke-width="3.5" '
+    'stroke-linejoin="round" stroke-linecap="round"/></svg>'
+)
+
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
@@ -88,7 +94,7 @@ class Site:
         return HTMLResponse(html, status, headers={**self.headers, "Vary": "Accept-Language"})
 
     def routes(self) -> list[BaseRoute]:
-        """`/style.css` and `/tillganglighet`."""
+        """`/style.css`, `/icon.svg` and `/tillganglighet`."""
 
         async def style(_: Request) -> Response:
             headers = {**self.headers, "Cache-Control": f"public, max-age={_YEAR}, immutable"}
@@ -97,7 +103,15 @@ class Site:
         async def accessibility(request: Request) -> Response:
             return self.page(request, "tillganglighet.html")
 
-        return [Route("/style.css", style), Route("/tillganglighet", accessibility)]
+        async def icon(_: Request) -> Response:
+            headers = {**self.headers, "Cache-Control": f"public, max-age={_YEAR}"}
+            return Response(_ICON, media_type="image/svg+xml", headers=headers)
+
+        return [
+            Route("/style.css", style),
+            Route("/icon.svg", icon),
+            Route("/tillganglighet", accessibility),
+        ]
 
 
 def language_of(accepted: str) -> Language:
