@@ -200,11 +200,11 @@ class _Pages:
     async def answer(self, request: Request) -> Response:
         token, place = self._token(request), request.path_params["place"]
         body = await body_of(request, LONGEST)
-        form = filled(body or b"")
-        if not token or not is_ours(request, form.pop("csrf", ""), token, "answer"):
-            return self._unknown(request)
         if body is None:
             return await self._show(request, place, status=413, refused="long")
+        form = filled(body)
+        if not token or not is_ours(request, form.pop("csrf", ""), token, "answer"):
+            return self._unknown(request)
         try:
             wanted = Filled.model_validate({**form, "pupil": place})
             await self._give(token, Form(**wanted.model_dump()))
