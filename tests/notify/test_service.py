@@ -1,29 +1,21 @@
 """The whole path on a real server: steps in, mails and SMS out, each told once."""
 
 import asyncio
-import json
 import re
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from redis.asyncio import Redis
-from starlette.applications import Starlette
 
 from services.notify.app import create_app
 from services.notify.channels.sms_46elks.reports import report_url
 from services.notify.desk import Asked
-from services.notify.settings import Settings
 from services.notify.stages.route import address_key
-from services.notify.store import LEASE, key
-from shared.broker import make_client
-from shared.events import FACT, CaseAnswer, CaseMessage, CaseStep, CaseTold, Fact, TimeReached
+from services.notify.store import LEASE
+from shared.events import CaseAnswer, CaseTold
 from shared.roster import ROSTER
 from shared.streams import BODY, attendance, case_steps, partition_of
 from shared.telemetry import Lifeline
@@ -44,166 +36,21 @@ from tests.notify.examples import (
     step,
     unit_step,
 )
-from tests.notify.gateways import MailServer, SmsGateway, mail_server, sms_gateway
+from tests.notify.gateways import MailServer, SmsGateway
 from tests.notify.lives import ask
+from tests.notify.school import (
+    PARTITIONS,
+    School,
+    eventually,
+    get,
+    link_in,
+    post,
+    text_of,
+    until,
+)
 
-PARTITIONS = 2
-LONG_AGO = datetime.min.replace(tzinfo=UTC)
 TEACHER_MAIL, EHT_MAIL = f"{TEACHER}@skola.example", f"{EHT}@skola.example"
 SLOT = reached(THURSDAY, "15:00")
-
-
-@pytest.fixture
-def mail() -> Iterator[MailServer]:
-    with mail_server() as server:
-        yield server
-
-
-@pytest.fixture
-def sms() -> Iterator[SmsGateway]:
-    with sms_gateway() as gateway:
-        yield gateway
-
-
-@dataclass
-class School:
-    """A school's case steps on a real server, and the service that reads them."""
-
-    settings: Settings
-    client: Redis
-    last: datetime = LONG_AGO
-    """The newest quarter-hour that has come."""
-
-    async def happens(self, *messages: CaseMessage, partition: int = 0) -> None:
-        """Messages come on one partition; the quarter-hour after a step's close on all of them."""
-        await self.come(*messages, partition=partition)
-        closes = [message.as_of for message in messages if isinstance(message, CaseStep)]
-        if closes:
-            later = max(self.last, reached(max(closes), "17:00").at) + timedelta(minutes=15)
-            await self.time_passes(TimeReached(at=later))
-
-    async def come(self, *messages: CaseMessage, partition: int = 0) -> None:
-        for message in messages:
-            if isinstance(message, TimeReached):
-                self.last = message.at
-            fields: Any = {BODY: message.model_dump_json()}
-            await self.client.xadd(case_steps(partition), fields)
-
-    async def time_passes(self, *messages: CaseMessage) -> None:
-        """School time comes in every partition."""
-        for partition in range(PARTITIONS):
-            await self.come(*messages, partition=partition)
-
-    async def rows(self, table: Any) -> dict[str, Any]:
-        call: Any = self.client.hgetall(key(table))
-        return {name.decode(): json.loads(row) for name, row in (await call).items()}
-
-    async def set_roster(self, content: str) -> None:
-        call: Any = self.client.hset(ROSTER, SCHOOL, content)
-        await call
-
-    async def all_folded(self) -> None:
-        async def folded() -> bool:
-            for partition in range(PARTITIONS):
-                newest: Any = await self.client.xrevrange(case_steps(partition), count=1)
-                position = await self.client.get(f"position:{{notify}}:{partition}")
-                if newest and newest[0][0] != position:
-                    return False
-            return True
-
-        await eventually(folded)
-
-    async def nothing_waits(self) -> None:
-        async def settled() -> bool:
-            return not await self.rows("outbox") and not await self.rows("said")
-
-        await eventually(settled)
-
-    async def told(self, partition: int) -> list[Fact]:
-        """What rules hears on a partition."""
-        stream: Any = await self.client.xrange(attendance(partition))
-        return [FACT.validate_json(fields[BODY]) for _, fields in stream]
-
-    @asynccontextmanager
-    async def notify(self) -> AsyncIterator[Starlette]:
-        app = create_app(self.settings)
-        async with app.router.lifespan_context(app):
-            lifeline: Lifeline = app.state.lifeline
-
-            async def ready() -> bool:
-                assert lifeline.failure is None
-                return lifeline.ready()
-
-            await eventually(ready)
-            yield app
-            assert lifeline.failure is None
-
-
-async def eventually(holds: Callable[[], Any], seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not await holds():
-            await asyncio.sleep(0.02)
-
-
-async def until(holds: Callable[[], bool], seconds: float = 10) -> None:
-    async def asked() -> bool:
-        return holds()
-
-    await eventually(asked, seconds)
-
-
-@pytest.fixture
-async def school(
-    redis_url: str,
-    tmp_path: Path,
-    mail: MailServer,
-    sms: SmsGateway,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[School]:
-    for name, value in {
-        "SMTP_HOST": "127.0.0.1",
-        "SMTP_PORT": str(mail.port),
-        "SMTP_TLS": "none",
-        "MAIL_FROM": "narvara@skola.example",
-        "ELKS_URL": sms.url,
-        "ELKS_USERNAME": "user",
-        "ELKS_PASSWORD": "secret",
-        "SMS_REPORTS_URL": "https://narvara.skola.example/sms/reports",
-    }.items():
-        monkeypatch.setenv(f"NARVARA_{name}", value)
-    config = shutil.copytree("deploy/config", tmp_path / "config")
-    settings = Settings(
-        redis_url=redis_url,
-        data_dir=tmp_path / "data",
-        config_dir=config,
-        partitions=PARTITIONS,
-        retry_seconds=0.05,
-        lease_seconds=2,
-        public_url="https://narvara.skola.example",
-    )
-    client = make_client(redis_url)
-    made = School(settings, client)
-    await made.set_roster(roster().model_dump_json(by_alias=True))
-    yield made
-    await client.aclose()
-
-
-async def get(app: Starlette, path: str) -> httpx.Response:
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(
-        transport=transport, base_url="https://narvara.skola.example", follow_redirects=True
-    ) as client:
-        return await client.get(path)
-
-
-def link_in(text: str) -> str:
-    return next(word for word in text.split() if word.startswith("https://"))
-
-
-def text_of(mail: MailServer, number: int = 0) -> str:
-    body = mail.mails[number].get_body(("plain",))
-    assert body is not None
-    return str(body.get_content())
 
 
 async def test_a_weeks_signals_come_in_one_digest_and_its_link_opens_their_page(
@@ -635,12 +482,6 @@ async def test_one_close_in_many_partitions_is_one_message(school: School, sms: 
     assert len(sms.forms) == 1
 
 
-async def post(app: Starlette, path: str, **fields: Any) -> httpx.Response:
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://notify") as client:
-        return await client.post(path, data=fields)
-
-
 async def answers_path(mail: MailServer) -> str:
     await until(lambda: len(mail.raw) == 1)
     link = link_in(text_of(mail)).removeprefix("https://narvara.skola.example")
@@ -697,7 +538,7 @@ async def test_a_note_stays_in_notify_and_goes_out_in_no_event(
         ({"pupil": "1"}, 422, "answer: Field required"),
         ({"pupil": "2", "answer": "talked"}, 409, "from 1 to 1"),
         ({"pupil": "1", "answer": "known_cause"}, 409, "wanted a date from 2025-09-11 on"),
-        ({"pupil": "1", "answer": "talked", "note": "å" * 9000}, 413, "bytes"),
+        ({"pupil": "1", "answer": "talked", "note": "å" * 12_000}, 413, "bytes"),
     ],
 )
 async def test_an_answer_that_cannot_be_taken_says_why_and_changes_nothing(
