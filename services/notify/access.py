@@ -101,7 +101,8 @@ def reference(secret: str, about: str) -> str:
 def resolved(secret: str, name: str, pupils: Iterable[RosterPupil]) -> RosterPupil | None:
     """The one of some pupils whom a reference names; None: none of them."""
     for pupil in pupils:
-        if hmac.compare_digest(reference(secret, f"{pupil.school}/{pupil.pupil}"), name):
+        known = reference(secret, f"{pupil.school}/{pupil.pupil}")
+        if hmac.compare_digest(known.encode(), name.encode(errors="replace")):
             return pupil
     return None
 
