@@ -32,6 +32,7 @@ from tests.notify.examples import EHT, FRIDAY, PUPIL, SCHOOL, TEACHER, THURSDAY,
 TOKEN = "AbCdEfGhIjKlMnOpQrStUv"
 NAME = reference_of(TOKEN)
 OPENED = "step-opened"
+LATE = {"sv": "Sena ankomster", "en": "Late arrivals"}
 BASE = "https://narvara.skola.example"
 
 PICTURE = Picture(
@@ -150,6 +151,19 @@ async def test_a_message_about_several_lists_them_and_opens_each_on_a_page_of_it
     assert "N.U." not in one
     assert "Vad har du gjort?" in one
     assert (await seen(*both, path=f"/s/{NAME}/3")).status_code == 404
+
+
+async def test_of_several_signals_the_most_serious_is_open_and_the_others_folded() -> None:
+    first, second = step(level=3), step(level=1, rule="late-arrivals", title=LATE)
+    items = (
+        (Shown(first.step_id, "a"), signal_of(first, 3)),
+        (Shown(second.step_id, "b"), signal_of(second, 1)),
+    )
+    page = (await seen(concern(items=items))).text
+
+    shown, _, folded = page.partition("<summary>Också: Sena ankomster</summary>")
+    assert "Hög total frånvaro · Allvar" in shown
+    assert "Sena ankomster · Bevaka" in folded
 
 
 async def test_figures_stand_beside_their_limits_and_what_would_clear_is_said() -> None:
