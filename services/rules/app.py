@@ -47,8 +47,8 @@ MAX_ENTRIES = 100
 
 _YIELD_SECONDS = 0.1
 
-_MOST_LOOKED = 2000
-"""Pupils remembered as they were last looked at; some 20 kB each."""
+_MOST_LOOKED = 250
+"""Pupils of a partition remembered as they were last looked at; some 20 kB each."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:

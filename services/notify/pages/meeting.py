@@ -70,10 +70,10 @@ class _Meeting:
         back = _back(form)
         if pupil is None:
             return self._door.nothing(request, visit)
+        if by is None or known is None:
+            return await self._show(request, visit, back, refused=True)
+        name, what = form.get("once", "")[:16] + pupil.pupil, form.get("what", "")
         try:
-            if by is None or known is None:
-                raise CaseworkRefusedError("met no date or nobody; wanted both")  # noqa: TRY301
-            name, what = form.get("once", "")[:16] + pupil.pupil, form.get("what", "")
             await self._cases.decide(
                 visit.who, pupil.pupil, name, what=what, by_whom=known.staff, by=by
             )

@@ -218,7 +218,8 @@ def _present(
 
 
 def _rotation(routing: Routing, school: str, audience: str) -> Rotation | None:
-    return routing.rotations.get(school, {}).get(audience)  # type: ignore[call-overload,no-any-return]
+    turns = routing.rotations.get(school, {})
+    return next((turn for role, turn in turns.items() if role == audience), None)
 
 
 def _in_turn(members: list[StaffMember], rotation: Rotation | None, on: date) -> list[StaffMember]:
