@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -247,6 +247,18 @@ async def test_each_role_opens_its_pages_and_no_others(
     for page in pages.values():
         assert PUPIL not in str(page.url)
         assert page.headers["Cache-Control"] == "no-store"
+
+
+def test_the_table_says_what_was_promised_of_each_role() -> None:
+    eht = {"pupil", "brief", "notes_for_eht", "sheet"}
+
+    assert {role: {what for what in WHATS if role in MAY[what]} for role in get_args(Audience)} == {
+        "contact_teacher": {"own_pupils", "pupil"},
+        "eht": eht,
+        "rektor": eht | {"investigation", "coordination", "access_log"},
+        "admin": {"registrations"},
+        "coordinator": {"coordination"},
+    }
 
 
 def test_every_thing_that_may_be_seen_is_some_roles_and_it_is_nobodys() -> None:
