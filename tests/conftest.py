@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from hypothesis import HealthCheck, settings
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -21,6 +22,10 @@ from shared.embedded import embedded_server
 # Its reaper is an image of its own, which a machine without a registry can't fetch; the fixture
 # ends what it starts. testcontainers reads this when it is imported.
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
+
+# How busy the machine is says nothing of a promise.
+settings.register_profile("narvara", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("narvara")
 
 _IMAGE = "redis:7-bookworm"
 _COMMAND = "redis-server --bind 0.0.0.0 --protected-mode no --appendonly yes --appendfsync always"
