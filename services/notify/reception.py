@@ -1,7 +1,7 @@
 """Who comes to the pages: sessions, codes, and what holds at their school now."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -76,10 +76,26 @@ class Reception:
             found += [each for each in members if each is not None and is_theirs(each)]
         return found
 
-    async def sign_on(self, people: Sequence[StaffMember], how: Literal["code", "oidc"]) -> str:
-        """A session of somebody; returns its secret."""
-        ids = [(each.school, each.staff) for each in people]
-        return await self._sessions.begin(ids, how, self._office.clock())
+    async def enter(
+        self, accounts: Collection[str], matches: Literal["email", "staff"]
+    ) -> tuple[str, int]:
+        """A session's secret for whoever has one of some accounts, and at how many schools.
+
+        Empty: nobody. A staff id that stands at several schools is one person's only where the
+        address is the same; else nobody is let in by it.
+        """
+        wanted = {each.strip().lower() for each in accounts}
+        if matches == "email":
+            found = await self.people(lambda each: each.email.lower() in wanted - {""})
+        else:
+            found = await self.people(lambda each: each.staff.lower() in wanted)
+            if len(found) > 1 and len({each.email.lower() or each for each in found}) > 1:
+                note("sign-on ambiguous")
+                return "", 0
+        if not found:
+            return "", 0
+        people = [(each.school, each.staff) for each in found]
+        return await self._sessions.begin(people, "oidc", self._office.clock()), len(people)
 
     async def send_code(self, email: str) -> str:
         """Send a code to whoever has a work address; the same for one that nobody has."""

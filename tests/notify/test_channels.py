@@ -9,18 +9,18 @@ from pydantic import SecretStr, ValidationError
 from services.notify.channels.configured import configured_channels
 from services.notify.channels.email.settings import SmtpSettings
 from services.notify.channels.file.channel import FileChannel
-from services.notify.channels.settings import ChannelSettings
 from services.notify.channels.sms_46elks.settings import ElksSettings
 from services.notify.channels.webhook.settings import WebhookSettings
 from services.notify.delivery import SENT
 from services.notify.message import Composed
+from services.notify.secret_settings import SecretSettings
 from tests.notify.examples import THURSDAY, at
 
 MESSAGE = Composed("0" * 32, at(THURSDAY), "Hej å ä ö\n", "<p>Hej å ä ö</p>", "Hej å ä ö")
 ADDRESS, NUMBER = "kt-1@skola.example", "+46700000001"
 WEBHOOK_SECRET = "bmFydmFyYS1uYXJ2YXJhLW5hcnZhcmEtMQ=="
 
-SECRETS: list[tuple[type[ChannelSettings], str]] = [
+SECRETS: list[tuple[type[SecretSettings], str]] = [
     (SmtpSettings, "smtp_password"),
     (ElksSettings, "elks_password"),
     (WebhookSettings, "webhook_secret"),
@@ -70,7 +70,7 @@ def test_every_gateway_that_the_environment_names_is_a_channel(
 
 
 @pytest.mark.parametrize(("model", "secret"), SECRETS)
-def test_secrets_are_never_printed(model: type[ChannelSettings], secret: str) -> None:
+def test_secrets_are_never_printed(model: type[SecretSettings], secret: str) -> None:
     settings = model.model_validate({secret: "hemligt"})
 
     assert "hemligt" not in f"{settings!r} {settings} {settings.model_dump_json()}"
@@ -78,7 +78,7 @@ def test_secrets_are_never_printed(model: type[ChannelSettings], secret: str) ->
 
 @pytest.mark.parametrize(("model", "secret"), SECRETS)
 def test_a_secret_may_stand_in_a_file(
-    model: type[ChannelSettings], secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: type[SecretSettings], secret: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "secret"
     file.write_text("hemligt å\n", encoding="utf-8")

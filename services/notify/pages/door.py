@@ -24,7 +24,7 @@ from services.notify.pages.forms import body_of, filled, is_ours, proof
 from services.notify.pages.site import Site
 from services.notify.pages.words import Words
 from services.notify.routing import Routing
-from services.notify.sessions import Session
+from services.notify.sessions import LONGEST_SECONDS, Session
 from shared.calendar import SchoolCalendar
 from shared.roster import Roster, RosterPupil
 from shared.telemetry import note
@@ -178,6 +178,24 @@ class Door:
 
     def redirect(self, to: str) -> RedirectResponse:
         return RedirectResponse(to, 303, headers=self.site.headers)
+
+    def entered(self, secret: str, schools: int, then: str) -> Response:
+        """Somebody has signed on; who works at several schools says first at which they are now."""
+        response = self.redirect(then if schools == 1 else f"/login/school?then={quote(then)}")
+        response.set_cookie(
+            self.cookie,
+            secret,
+            max_age=LONGEST_SECONDS,
+            secure=self.site.is_https,
+            httponly=True,
+            samesite="lax",
+        )
+        return response
+
+    def too_many(self, request: Request) -> Response:
+        response = self.site.page(request, "too-many.html", status=429)
+        response.headers["Retry-After"] = "60"
+        return response
 
     def refused(self, request: Request, visit: Visit | None = None) -> Response:
         note("page refused")

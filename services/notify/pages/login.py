@@ -1,4 +1,4 @@
-"""Signing on: by a code that goes to the mobile in the roster, or by the school's own sign-on."""
+"""Signing on by a code that goes to the mobile in the roster, and choosing a school."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,7 +10,7 @@ from starlette.routing import BaseRoute, Route
 
 from services.notify.pages.door import Door
 from services.notify.pages.forms import body_of, filled, is_from_here, is_ours, proof
-from services.notify.sessions import CODE_SECONDS, LONGEST_SECONDS
+from services.notify.sessions import CODE_SECONDS
 from shared.telemetry import note
 
 Person = tuple[str, str]
@@ -86,7 +86,7 @@ class _Login:
         if not is_from_here(request):
             return self._door.refused(request)
         if not await self._may_try(request):
-            return self._too_many(request)
+            return self._door.too_many(request)
         email, then = form.get("email", "").strip(), within(form.get("then", "/"))
         if "@" not in email or len(email) > 254:
             return self._site.page(
@@ -114,7 +114,7 @@ class _Login:
         if not is_from_here(request):
             return self._door.refused(request)
         if not await self._may_try(request):
-            return self._too_many(request)
+            return self._door.too_many(request)
         then = within(form.get("then", "/"))
         code = "".join(form.get("code", "").split())
         secret, schools = await self._codes.begin(request.cookies.get(_PENDING, ""), code)
@@ -122,18 +122,7 @@ class _Login:
             note("sign-on refused")
             return self._site.page(request, "code.html", status=422, then=then, wrong="code")
         note("signed on", how="code")
-        return self.entered(secret, then if schools == 1 else f"/login/school?then={then}")
-
-    def entered(self, secret: str, then: str) -> Response:
-        response = self._door.redirect(then)
-        response.set_cookie(
-            self._door.cookie,
-            secret,
-            max_age=LONGEST_SECONDS,
-            secure=self._site.is_https,
-            httponly=True,
-            samesite="lax",
-        )
+        response = self._door.entered(secret, schools, then)
         response.delete_cookie(_PENDING, path="/login")
         return response
 
@@ -158,8 +147,3 @@ class _Login:
 
     async def _may_try(self, request: Request) -> bool:
         return await self._codes.is_within(request.client.host if request.client else "")
-
-    def _too_many(self, request: Request) -> Response:
-        response = self._site.page(request, "too-many.html", status=429)
-        response.headers["Retry-After"] = "60"
-        return response

@@ -6,12 +6,12 @@ from typing import Literal
 
 from pydantic import Field, FilePath, SecretStr, model_validator
 
-from services.notify.channels.settings import ChannelSettings
+from services.notify.secret_settings import SecretSettings
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
-class SmtpSettings(ChannelSettings):
+class SmtpSettings(SecretSettings):
     """The mail server; without a host there is no e-mail channel."""
 
     smtp_host: str = ""

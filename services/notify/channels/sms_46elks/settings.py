@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr
 
-from services.notify.channels.settings import ChannelSettings
+from services.notify.secret_settings import SecretSettings
 
 
-class ElksSettings(ChannelSettings):
+class ElksSettings(SecretSettings):
     """The account at 46elks; without a user name there is no SMS channel."""
 
     elks_url: str = "https://api.46elks.com/a1/sms"

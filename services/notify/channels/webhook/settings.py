@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import Field, SecretStr, model_validator
 
-from services.notify.channels.settings import ChannelSettings
+from services.notify.secret_settings import SecretSettings
 
 _LEAST_BYTES = 24
 
 
-class WebhookSettings(ChannelSettings):
+class WebhookSettings(SecretSettings):
     """The gateway; without an address there is no such channel."""
 
     webhook_url: str = Field(

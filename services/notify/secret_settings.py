@@ -1,4 +1,4 @@
-"""What the settings of all channels share: where they stand, and that secrets stay secret."""
+"""Settings that hold secrets: where they stand, and that they stay secret."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,8 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 PREFIX = "NARVARA_"
 
 
-class ChannelSettings(BaseSettings):
-    """Settings of one channel, from the environment as `NARVARA_…`.
+class SecretSettings(BaseSettings):
+    """Settings of one gateway, from the environment as `NARVARA_…`.
 
     A secret `x` may stand in a file, as containers hand them over; the field `x_file` names it.
     """
