@@ -13,8 +13,9 @@ export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 run: setup
 	$(BIN)/narvara demo
 
+# On up to four cores; what shares costly work stays together (xdist_group).
 test: setup
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadgroup
 
 test-long: setup
 	$(BIN)/python -m pytest -q -m long

@@ -6,7 +6,6 @@ anybody has signed on, takes a provider's word on algorithms, and compares neith
 the issuer that the discovery names.
 """
 
-import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
@@ -84,9 +83,9 @@ class SchoolAccount:
     """Sends browsers to the provider, and reads what it says of whoever comes back."""
 
     def __init__(
-        self, settings: OidcSettings, back: str, clock: Callable[[], float] = time.time
+        self, settings: OidcSettings, back: str, clock: Callable[[], float]
     ) -> None:
-        """`back`: our own address that the provider sends browsers to."""
+        """`back`: our own address that the provider sends browsers to. `clock`: Unix seconds."""
         self._settings = settings
         self._back = back
         self._clock = clock

@@ -171,6 +171,7 @@ def judged(book: str, seed: int) -> tuple[list[CaseStep], list[Told]]:
     )
 
 
+@pytest.mark.xdist_group("judged")
 @pytest.mark.parametrize("book", BOOKS)
 @pytest.mark.parametrize("rule", RULES)
 def test_each_rule_finds_of_random_pupils_what_the_oracle_finds(rule: str, book: str) -> None:
@@ -182,6 +183,7 @@ def test_each_rule_finds_of_random_pupils_what_the_oracle_finds(rule: str, book:
         )
 
 
+@pytest.mark.xdist_group("judged")
 def test_the_streams_lead_each_rule_through_its_whole_life() -> None:
     met: dict[str, Counter[str]] = {rule: Counter() for rule in RULES}
     for book, seeds in SEEDS.items():
