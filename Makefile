@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 # durable_rules calls PyEval_CallObject, which Python 3.13 removed (see README, "Plain pip").
 export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 
-.PHONY: run test test-long smoke check format schemas patterns setup bench bench-signals bench-telling lock clean
+.PHONY: run test test-long smoke check format schemas patterns screenshots setup bench bench-signals bench-telling lock clean
 
 run: setup
 	$(BIN)/narvara demo
@@ -41,6 +41,10 @@ schemas: setup
 # docs/patterns.md, after numbers of the rulebook or words changed.
 patterns: setup
 	$(BIN)/python -m services.patterns_page
+
+# docs/img/pages, after a page changed; needs a Chromium.
+screenshots: setup
+	$(BIN)/python -m tests.browser.screenshots
 
 bench: setup
 	$(BIN)/python -m tests.bench.live_path; live=$$?; $(BIN)/python -m tests.bench.back_test && exit $$live

@@ -82,9 +82,7 @@ class SignOnError(Exception):
 class SchoolAccount:
     """Sends browsers to the provider, and reads what it says of whoever comes back."""
 
-    def __init__(
-        self, settings: OidcSettings, back: str, clock: Callable[[], float]
-    ) -> None:
+    def __init__(self, settings: OidcSettings, back: str, clock: Callable[[], float]) -> None:
         """`back`: our own address that the provider sends browsers to. `clock`: Unix seconds."""
         self._settings = settings
         self._back = back

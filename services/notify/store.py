@@ -175,13 +175,16 @@ class Store:
         return await self._rows("signals", steps, Signal)
 
     async def history(self, pupil: str) -> list[Happened]:
-        """What happened in a pupil's case, in order; `pupil` is `school/pupil`."""
+        """What happened in a pupil's case, day by day; `pupil` is `school/pupil`.
+
+        An autumn that was imported came all at one school time.
+        """
         lines = await self._client.hgetall(history_of(pupil))
         found = [_HAPPENED.decode(raw) for raw in lines.values()]
-        return sorted(found, key=lambda each: (each.at, each.key))
+        return sorted(found, key=lambda each: (each.on, each.at, each.key))
 
     async def histories(self, school: str, pupils: Sequence[str]) -> dict[str, list[Happened]]:
-        """The same of many pupils of a school, by pupil."""
+        """The same of many pupils of a school, by pupil, in no order."""
         async with self._client.pipeline(transaction=False) as pipe:
             for pupil in pupils:
                 pipe.hvals(history_of(f"{school}/{pupil}"))

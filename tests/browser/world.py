@@ -37,7 +37,9 @@ def executable() -> str | None:
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # Without a sandbox of its own: as root, and in containers, it has none.
-        browser = playwright.chromium.launch(executable_path=executable(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=executable(), args=["--no-sandbox", "--lang=sv-SE"]
+        )
         yield browser
         browser.close()
 

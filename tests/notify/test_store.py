@@ -239,6 +239,22 @@ async def test_a_pupils_history_is_read_in_the_order_in_which_it_happened(client
     assert await store.history(f"{SCHOOL}/") == []
 
 
+async def test_what_an_imported_autumn_found_all_at_once_is_read_day_by_day(client: Redis) -> None:
+    imported = at(FRIDAY)
+    lines = [
+        Happened("signal", imported, day, name, kind=StepKind.OPENED, level=2)
+        for name, day in (("a", FRIDAY), ("b", WEDNESDAY), ("c", THURSDAY))
+    ]
+    store, desk = await a_store(client), Desk()
+    for line in lines:
+        desk.happened(SCHOOL, PUPIL, line)
+    await store.write(desk.take_changes())
+
+    read = await store.history(f"{SCHOOL}/{PUPIL}")
+
+    assert [each.on for each in read] == [WEDNESDAY, THURSDAY, FRIDAY]
+
+
 def test_there_is_an_example_of_every_row() -> None:
     assert {type(row) for _, row in ROWS} | set(INNER) == set(Row.__subclasses__())
 

@@ -12,7 +12,7 @@ from services.notify.access_log import Access
 from services.notify.desk import Happened
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.pupils import Cases, names_of
-from services.notify.pages.words import LEVELS, RESULTS, WHATS, Words, about
+from services.notify.pages.words import LEVELS, RESULTS, WAYS, WHATS, Words, about
 from services.notify.views.coordination import coordination
 from services.notify.views.now import pupils_now
 from shared.rulebook import Rulebook
@@ -146,7 +146,7 @@ class _School:
                 "who": staff.get(line.staff, line.staff),
                 "what": WHATS[line.what],
                 "about": pupils.get(line.about, line.about),
-                "how": line.how,
+                "how": WAYS[line.how],
                 "result": RESULTS[line.result],
             }
             for line in await self._log.newest(visit.who.school, _LINES)

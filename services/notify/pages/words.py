@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from services.notify.desk import Fate, Signal
+from services.notify.sessions import How
 from shared.events import AnswerKind, Status, StepKind
 from shared.rulebook import Audience
 
@@ -71,6 +72,13 @@ RESULTS: Mapping[str, Words] = {
     "refused": Words("nekad", "refused"),
     "done": Words("sparad", "saved"),
 }
+
+WAYS: Mapping[How, Words] = {
+    "link": Words("länk", "link"),
+    "code": Words("engångskod", "one-time code"),
+    "oidc": Words("skolans konto", "the school’s account"),
+}
+"""How whoever looked had come in."""
 
 _DAYS = (
     Words("mån", "Mon"), Words("tis", "Tue"), Words("ons", "Wed"), Words("tors", "Thu"),
