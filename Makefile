@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),.tools/bin/uv)
 # durable_rules calls PyEval_CallObject, which Python 3.13 removed (see README, "Plain pip").
 export CPPFLAGS := -DPyEval_CallObject=PyObject_CallObject $(CPPFLAGS)
 
-.PHONY: run test test-long smoke check format schemas patterns screenshots setup bench bench-signals bench-telling lock clean
+.PHONY: run test test-long smoke check format schemas patterns screenshots setup bench bench-signals bench-telling bench-pages lock clean
 
 run: setup
 	$(BIN)/narvara demo
@@ -56,6 +56,10 @@ bench-signals: setup
 # How fast a municipality's digests leave, and what 100,000 messages that wait cost.
 bench-telling: setup
 	$(BIN)/python -m tests.bench.telling
+
+# What pages cost at a school of 400 pupils, and whether 200 visitors at once are served.
+bench-pages: setup
+	$(BIN)/python -m tests.bench.pages
 
 setup: $(VENV)/installed
 

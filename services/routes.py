@@ -26,11 +26,11 @@ from services.notify.telling import World, choices
 from services.reasons import CHANNELS, WEEKDAYS, in_swedish
 from services.recorded import recorded
 from services.rehearse import Answering, Rehearsal, Telling, Told, Untold
-from services.rules.garbage import collecting_seldom
 from services.told import Summary, as_json, clock, show, show_summary, told_line, who, why_of
 from shared.broker import connected
 from shared.calendar import SchoolCalendar
 from shared.config import CALENDAR, ROUTING, RULEBOOK, read_config
+from shared.garbage import collecting_seldom
 from shared.lease import Lease
 from shared.roster import Roster
 from shared.rulebook import Rule, Rulebook

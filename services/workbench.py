@@ -17,7 +17,6 @@ from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
 from services.recorded import recorded
 from services.rules.backtest import backtest as fold
-from services.rules.garbage import collecting_seldom
 from services.rules.report import show_steps
 from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
 from shared.calendar import SchoolCalendar
@@ -31,6 +30,7 @@ from shared.config import (
     read_located,
 )
 from shared.events import AttendanceEvent, DayClosed, Fact
+from shared.garbage import collecting_seldom
 from shared.rulebook import Rulebook
 from shared.settings import Settings
 

@@ -16,11 +16,14 @@ from typing import Any
 from faststream import AckPolicy
 from faststream.redis import RedisBroker, StreamSub
 from faststream.redis.message import FAKE_CONSUMER, RedisBatchStreamMessage
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from shared.streams import BODY, LAYOUT
+
+_CONNECTIONS = 64
+"""Of one client at a time; a server takes ten thousand, by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +47,14 @@ def make_broker(url: str, subscribers: int) -> RedisBroker:
 
 
 def make_client(url: str) -> Redis:
-    """A client whose calls are sent once: a silent second sending would write twice."""
-    return Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+    """A client whose calls are sent once: a silent second sending would write twice.
+
+    When all its connections are taken, a call waits for one; else it would fail.
+    """
+    pool = BlockingConnectionPool.from_url(
+        url, retry=Retry(NoBackoff(), 0), max_connections=_CONNECTIONS
+    )
+    return Redis.from_pool(pool)
 
 
 def text(value: bytes | str) -> str:

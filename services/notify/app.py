@@ -1,6 +1,7 @@
 """The notify service, wired: one process holds the lease, follows all case steps, and sends."""
 
 import asyncio
+import gc
 import random
 import secrets
 import time
@@ -32,6 +33,7 @@ from services.notify.store import LEASE, Store
 from services.notify.web import Visits, web_routes
 from shared.broker import Entry, check_layout, follow, make_broker, make_client
 from shared.calendar import SchoolCalendar
+from shared.garbage import collecting_seldom
 from shared.last_good import LastGood
 from shared.lease import Lease
 from shared.streams import case_steps
@@ -53,7 +55,7 @@ def create_app(settings: Settings | None = None) -> Starlette:
     office = _office(settings)
     client = make_client(settings.url)
     lease = Lease(client, LEASE, settings.lease_seconds)
-    pupils = Pupils(settings.rules_urls.split(","), settings.internal_secret)
+    pupils = Pupils(settings.rules_urls.split(","), settings.internal_secret, time.time)
     log, store = AccessLog(client), Store(client, lease)
     memory = Memory(store, None, asyncio.Event())
     service = _Service(settings, office, client, lease, memory, pupils, log)
@@ -132,6 +134,10 @@ class _Service:
             stack.push_async_callback(close_channels, self.office.channels.values())
             positions = await self.memory.store.positions(self.settings.partitions)
             await self.memory.load()
+            # What was loaded lives as long as the process; no page should wait for a look at it.
+            stack.enter_context(collecting_seldom())
+            gc.collect()
+            gc.freeze()
             reader = Reader(self.memory, positions, self.office)
             watching = asyncio.create_task(self.lifeline.guard(self._watch_server(reader)))
             stack.push_async_callback(end, watching)

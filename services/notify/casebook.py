@@ -15,7 +15,7 @@ from services.notify.casework import (
     finish,
     investigate,
 )
-from services.notify.desk import Decision, Desk, Happened, Note, Report, Signal
+from services.notify.desk import Counted, Decision, Desk, Happened, Note, Report, Signal
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time
 
@@ -41,7 +41,7 @@ class Casebook:
     async def history(self, school: str, pupil: str) -> list[Happened]:
         return await self._memory.store.history(f"{school}/{pupil}")
 
-    async def histories(self, school: str, pupils: Sequence[str]) -> Mapping[str, list[Happened]]:
+    async def histories(self, school: str, pupils: Sequence[str]) -> Mapping[str, list[Counted]]:
         return await self._memory.store.histories(school, pupils)
 
     async def notes(self, names: Sequence[str]) -> dict[str, Note]:

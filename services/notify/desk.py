@@ -309,6 +309,17 @@ class Happened(Row, frozen=True):
         return f"{self.at.isoformat()} {self.what} {self.who} {self.name}"
 
 
+class Counted(msgspec.Struct, frozen=True):
+    """What is counted of a line of history; read of its row, of which it takes less."""
+
+    what: str
+    on: date
+    kind: StepKind | None = None
+    level: int = 0
+    rule: str = ""
+    good_news: bool = False
+
+
 class Correction(Row, frozen=True):
     """What one who was told is to be told: that it no longer holds."""
 

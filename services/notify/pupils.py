@@ -1,6 +1,6 @@
 """Pupils as the rules service has them: asked over HTTP, by token, of whoever owns them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 import msgspec
@@ -9,6 +9,7 @@ from shared.picture import MOST, PATH, Looked, Picture, Wanted
 from shared.telemetry import note
 
 _SECONDS = 3.0
+_COVERAGE_SECONDS = 60
 
 _LOOKED = msgspec.json.Decoder(Looked)
 
@@ -16,8 +17,10 @@ _LOOKED = msgspec.json.Decoder(Looked)
 class Pupils:
     """Asks the rules service. Whoever can't be looked at just now is left out."""
 
-    def __init__(self, urls: Sequence[str], secret: str) -> None:
+    def __init__(self, urls: Sequence[str], secret: str, clock: Callable[[], float]) -> None:
         """`urls`: of all processes that own partitions. Without a secret nobody is looked at."""
+        self._clock = clock
+        self._coverage: dict[str, tuple[float, float]] = {}
         self._urls = tuple(url.rstrip("/") + PATH for url in urls) if secret else ()
         headers = {"Authorization": f"Bearer {secret}"}
         self._client = httpx.AsyncClient(headers=headers, timeout=_SECONDS)
@@ -38,7 +41,19 @@ class Pupils:
         return found
 
     async def coverage(self, school: str) -> float | None:
-        """Share of a school's lessons that is registered; None: that can't be told just now."""
+        """Share of a school's lessons that is registered; None: that can't be told just now.
+
+        Of eight weeks, so it is asked for once a minute at most.
+        """
+        known = self._coverage.get(school)
+        if known is not None and self._clock() < known[1]:
+            return known[0]
+        found = await self._asked_coverage(school)
+        if found is not None:
+            self._coverage[school] = (found, self._clock() + _COVERAGE_SECONDS)
+        return found
+
+    async def _asked_coverage(self, school: str) -> float | None:
         looked = [await self._ask(url, Wanted(school, [], coverage=True)) for url in self._urls]
         due = sum(each.due for each in looked)
         return 1 - sum(each.unreported for each in looked) / due if due else None

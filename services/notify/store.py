@@ -18,6 +18,7 @@ from services.notify.desk import (
     OF_NO_FINDING,
     Asked,
     Changes,
+    Counted,
     DeadLetter,
     Desk,
     Fate,
@@ -46,6 +47,7 @@ FIRST = "0-0"
 _AT_A_TIME = 1000
 _SLICE = 500
 _HAPPENED = msgspec.json.Decoder(Happened)
+_COUNTED = msgspec.json.Decoder(Counted)
 _OUTGOING = msgspec.json.Decoder(Outgoing)
 _Row = TypeVar("_Row", bound=Row)
 _T = TypeVar("_T")
@@ -183,14 +185,14 @@ class Store:
         found = [_HAPPENED.decode(raw) for raw in lines.values()]
         return sorted(found, key=lambda each: (each.on, each.at, each.key))
 
-    async def histories(self, school: str, pupils: Sequence[str]) -> dict[str, list[Happened]]:
-        """The same of many pupils of a school, by pupil, in no order."""
+    async def histories(self, school: str, pupils: Sequence[str]) -> dict[str, list[Counted]]:
+        """What is counted of the histories of many pupils of a school, by pupil, in no order."""
         async with self._client.pipeline(transaction=False) as pipe:
             for pupil in pupils:
                 pipe.hvals(history_of(f"{school}/{pupil}"))
             found = await pipe.execute()
         return {
-            pupil: [_HAPPENED.decode(raw) for raw in lines]
+            pupil: [_COUNTED.decode(raw) for raw in lines]
             for pupil, lines in zip(pupils, found, strict=True)
         }
 

@@ -12,7 +12,6 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.rules.garbage import collecting_seldom
 from services.rules.look import look, registered
 from services.rules.looking import look_routes
 from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
@@ -36,6 +35,7 @@ from shared.events import (
     RulebookChanged,
     UnitsCounted,
 )
+from shared.garbage import collecting_seldom
 from shared.lease import Lease
 from shared.picture import Looked, Picture, Wanted
 from shared.refusals import Refusals

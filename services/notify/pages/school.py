@@ -9,7 +9,7 @@ from starlette.routing import BaseRoute
 
 from services.notify.access import all_pupils
 from services.notify.access_log import Access
-from services.notify.desk import Happened
+from services.notify.desk import Counted
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.pupils import Cases, names_of
 from services.notify.pages.words import LEVELS, RESULTS, WAYS, WHATS, Words, about
@@ -26,7 +26,7 @@ class Histories(Cases, Protocol):
 
     async def histories(
         self, school: str, pupils: Sequence[str]
-    ) -> Mapping[str, Sequence[Happened]]: ...
+    ) -> Mapping[str, Sequence[Counted]]: ...
 
 
 Coverage = Callable[[str], Awaitable[float | None]]

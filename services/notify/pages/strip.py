@@ -1,13 +1,14 @@
 """The strip: a pupil's last eight school weeks, a column a day, split by lesson.
 
 Each status has a pattern as well as a colour, so that it is read in print and by those who see
-colours otherwise; each day says in words what it shows. Drawn as SVG with classes alone, since the
-Content-Security-Policy lets no style in.
+colours otherwise; each day of a large one says in words what it shows. Drawn as SVG with classes
+alone, since the Content-Security-Policy lets no style in.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
 
 from markupsafe import Markup
@@ -26,10 +27,12 @@ class _Size:
     height: int
     weeks: int
     """Room for the numbers of the weeks below."""
+    titles: bool
+    """Does each day say in words what it shows?"""
 
 
-_LARGE = _Size(day=14, gap=6, height=84, weeks=18)
-_SMALL = _Size(day=5, gap=3, height=30, weeks=0)
+_LARGE = _Size(day=14, gap=6, height=84, weeks=18, titles=True)
+_SMALL = _Size(day=5, gap=3, height=30, weeks=0, titles=False)
 
 SHOWN_AS: dict[Status, str] = {
     Status.PRESENT: "present",
@@ -149,23 +152,31 @@ def _told(day: Day) -> Words:
 
 def _column(day: Day, left: int, size: _Size, language: str) -> Markup:
     """A day, from its first lesson at the top to its last, each as high as its minutes."""
-    wide = size.day - 1
     if not day.school_day or not day.counts or not day.lessons:
         state = "off" if not day.school_day else "empty"
         return Markup('<rect class="{}" x="{}" y="0" width="{}" height="{}"/>').format(
-            state, left, wide, size.height
+            state, left, size.day - 1, size.height
         )
-    words = _told(day)
-    on = day_of(day.date)
-    said = f"{on.en}: {words.en}" if language == "en" else f"{on.sv}: {words.sv}"
-    whole = sum(lesson.minutes for lesson in day.lessons)
+    cells = _cells(tuple((_shown_as(each), each.minutes) for each in day.lessons), size)
+    title = Markup("")
+    if size.titles:
+        words, on = _told(day), day_of(day.date)
+        said = f"{on.en}: {words.en}" if language == "en" else f"{on.sv}: {words.sv}"
+        title = Markup("<title>{}</title>").format(said)
+    return Markup('<g transform="translate({})">{}{}</g>').format(left, title, cells)
+
+
+@lru_cache(maxsize=8192)
+def _cells(lessons: tuple[tuple[str, int], ...], size: _Size) -> Markup:
+    """A day's lessons by how they are shown and minutes. Most days of most pupils look alike."""
+    whole = sum(minutes for _, minutes in lessons)
     cells, done = [], 0
-    for lesson in day.lessons:
-        top, done = done * size.height / whole, done + lesson.minutes
+    for shown, minutes in lessons:
+        top, done = done * size.height / whole, done + minutes
         high = done * size.height / whole - top - 0.8
         cells.append(
-            Markup('<rect class="{}" x="{}" y="{:.1f}" width="{}" height="{:.1f}"/>').format(
-                _shown_as(lesson), left, top, wide, max(high, 0.8)
+            Markup('<rect class="{}" y="{:.1f}" width="{}" height="{:.1f}"/>').format(
+                shown, top, size.day - 1, max(high, 0.8)
             )
         )
-    return Markup("<g><title>{}</title>{}</g>").format(said, Markup("").join(cells))
+    return Markup("").join(cells)

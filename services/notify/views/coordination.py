@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from services.notify.desk import Happened
+from services.notify.desk import Counted
 from services.notify.views.now import PupilNow
 from shared.events import StepKind
 from shared.roster import RosterPupil
@@ -72,7 +72,7 @@ class Coordination:
 
 def coordination(
     pupils: Sequence[RosterPupil],
-    histories: Mapping[str, Sequence[Happened]],
+    histories: Mapping[str, Sequence[Counted]],
     now: Sequence[PupilNow],
     on: date,
 ) -> Coordination:
