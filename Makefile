@@ -63,13 +63,16 @@ bench-pages: setup
 
 setup: $(VENV)/installed
 
+# Compiled once here, so that no process compiles anew where Python may not write beside its
+# sources: that takes some two seconds of each start.
 $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is too old: NärVara needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@test -x "$(UV)" || $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
 	test -x $(BIN)/python || $(UV) venv --quiet --python "$$(command -v $(PYTHON))" $(VENV)
-	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes requirements.lock
+	VIRTUAL_ENV=$(VENV) $(UV) pip sync --quiet --require-hashes --compile-bytecode requirements.lock
 	VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet --no-deps --editable .
+	$(BIN)/python -m compileall -q services shared tests
 	@touch $@
 
 # The lock names packages, versions and hashes, and no index.
