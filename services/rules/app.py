@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from starlette.applications import Starlette
 
-from services.rules.look import look, registered
+from services.rules.look import Sight, registered
 from services.rules.looking import look_routes
 from services.rules.partition import EntryId, JudgesKnown, Memory, Message, Partition, together
 from services.rules.reading import QuickBatch, read_fact
@@ -49,6 +49,9 @@ _YIELD_SECONDS = 0.1
 
 _MOST_LOOKED = 250
 """Pupils of a partition remembered as they were last looked at; some 20 kB each."""
+
+_MOST_SIGHTS = 4
+"""Schools of a partition of which figures are remembered; some 2 MB each."""
 
 
 def create_app(settings: Settings | None = None) -> Starlette:
@@ -136,8 +139,9 @@ class Owner:
         self._subscriber: Any = None
         # All owners of a process fold in turn, and each must come to renew its lease.
         self._slice = _YIELD_SECONDS / len(settings.owned)
-        self._looked: dict[tuple[str, str, bool], tuple[str, Picture | None]] = {}
-        """What was last looked at, with the entry up to which it was folded."""
+        self._sights: dict[str, Sight] = {}
+        self._looked: dict[tuple[str, str, bool], Picture | None] = {}
+        """What was looked at since something was folded."""
         self._lock = asyncio.Lock()  # around fold, steps and checkpoint
         self._stopping = False
         self._midway = False
@@ -229,6 +233,8 @@ class Owner:
 
     async def _fold(self, entries: Sequence[Entry]) -> None:
         started = yielded = time.monotonic()
+        self._sights.clear()
+        self._looked.clear()
         pupils = self._partition.pupils
         position = entry_order(self._position)
         told: list[CaseMessage] = []
@@ -285,16 +291,19 @@ class Owner:
 
     async def look(self, school: str, pupil: str, *, brief: bool) -> Picture | None:
         """A pupil as of the newest close; the same until something else has been folded."""
-        known = self._looked.get((school, pupil, brief))
-        if known is not None and known[0] == self._folded:
-            return known[1]
         async with self._lock:
-            started = time.monotonic()
-            picture = look(self._partition, school, pupil, brief=brief)
-            if len(self._looked) >= _MOST_LOOKED:
-                self._looked.clear()
-            self._looked[school, pupil, brief] = (self._folded, picture)
-            metrics.LOOK_SECONDS.observe(time.monotonic() - started)
+            asked = (school, pupil, brief)
+            if asked not in self._looked:
+                started = time.monotonic()
+                if len(self._sights) >= _MOST_SIGHTS:
+                    self._sights.clear()
+                if len(self._looked) >= _MOST_LOOKED:
+                    self._looked.clear()
+                sight = self._sights.setdefault(school, Sight(self._partition, school))
+                self._looked[asked] = sight.look(pupil, brief=brief)
+                metrics.LOOK_SECONDS.observe(time.monotonic() - started)
+            picture = self._looked[asked]
+        await asyncio.sleep(0)  # a page asks for many; folding and leases are not to wait for all
         return picture
 
     async def registered(self, school: str) -> tuple[int, int]:

@@ -5,7 +5,8 @@ whether a level holds from the engine that judges it. Only whether a single figu
 single limit is compared here, exactly, to be shown.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from fractions import Fraction
 from math import ceil
@@ -74,11 +75,18 @@ class ExplainError(ValueError):
     """There is nothing to explain; says why, and what to ask instead."""
 
 
-def explain(replay: Held, as_of: date | None = None) -> Explanation:
+def explain(
+    replay: Held,
+    as_of: date | None = None,
+    *,
+    closing: Closing | None = None,
+    brief: bool = False,
+) -> Explanation:
     """What is seen of a pupil on a day; left out: the newest closed one.
 
-    A date that is no school day stands for the school day before. Raises `ExplainError` when
-    there is no such pupil or day.
+    A date that is no school day stands for the school day before. `closing`: what is measured of
+    that day for the pupil's school, where it is known already. `brief`: of the rules only those
+    that are open or hold. Raises `ExplainError` when there is no such pupil or day.
     """
     pupil, school = replay.pupil, replay.partition.schools.get(replay.school)
     whom = f"{replay.school}/{replay.name}"
@@ -90,14 +98,14 @@ def explain(replay: Held, as_of: date | None = None) -> Explanation:
     if time is None or closed is None:
         known = "" if replay.known_on is None else f" on or before {replay.known_on}"
         raise ExplainError(f"no day of {replay.school} has been closed{known}; nothing is judged")
-    day = _school_day(school.days.calendar, as_of or closed, closed)
-    at = replay.partition.on_day(replay.school, day)
-    if at is None:
-        raise ExplainError(f"no day of {replay.school} has been closed; nothing is judged")
+    day = school_day_of(school.days.calendar, as_of or closed, closed)
+    if closing is None:
+        closing = measured_on(replay.partition, replay.school, day)
+    at = closing.parts[0].at
     since = max(
         (e.first for e in time.rulebooks if e.first <= day), default=time.rulebooks[0].first
     )
-    found = _Explained(replay, school, pupil, at, closed)
+    found = _Explained(replay, pupil, closing, closed)
     return Explanation(
         school=replay.school,
         pupil=replay.name,
@@ -111,14 +119,24 @@ def explain(replay: Held, as_of: date | None = None) -> Explanation:
         calendar_since=time.calendar_since,
         who=found.who(),
         strip=list(_strip(replay.lessons, school, pupil, at, closed)),
-        rules=found.rules(),
+        rules=found.rules(brief=brief),
         open=found.open(),
         ended=found.ended(),
     )
 
 
-def _school_day(calendar: SchoolCalendar, asked: date, closed: date) -> date:
-    """The school day asked for, or the one before; refused where it can't be judged."""
+def measured_on(partition: Partition, school: str, day: date) -> Closing:
+    """What is measured of a school's day, for all of its pupils, once somebody asks.
+
+    Wants a school of which a day has been closed.
+    """
+    at = partition.on_day(school, day)
+    assert at is not None, "a day has been closed"  # noqa: S101
+    return Closing([partition.schools[school].part(at)])
+
+
+def school_day_of(calendar: SchoolCalendar, asked: date, closed: date) -> date:
+    """The school day asked for, or the one before; `ExplainError` where it can't be judged."""
     window = calendar.window(asked, 1)
     if not window:
         raise ExplainError(f"no school day lies on or before {asked}")
@@ -139,13 +157,11 @@ def _school_day(calendar: SchoolCalendar, asked: date, closed: date) -> date:
 class _Explained:
     """The parts that are asked of one pupil's day."""
 
-    def __init__(
-        self, replay: Held, school: School, pupil: Pupil, at: DayClose, closed: date
-    ) -> None:
+    def __init__(self, replay: Held, pupil: Pupil, closing: Closing, closed: date) -> None:
         self._replay = replay
         self._pupil = pupil
-        self._at = at
-        self._closing = Closing([school.part(at)])
+        self._closing = closing
+        self._at = at = closing.parts[0].at
         self._newest = at.day >= closed
         # What a rule that doesn't wait for the close has opened since then is open too.
         self._last = date.max.toordinal() if self._newest else at.day.toordinal()
@@ -153,21 +169,26 @@ class _Explained:
 
     # -- rules
 
-    def rules(self) -> list[RuleSeen]:
-        found = [self._rule(rule) for rule in self._at.judges.rules.values() if not rule.units]
-        return sorted(found, key=lambda each: (-each.open_level, -(each.holds or 0)))
+    def rules(self, *, brief: bool) -> list[RuleSeen]:
+        found = [self._rule(rule, brief) for rule in self._at.judges.rules.values()]
+        return sorted(filter(None, found), key=lambda each: (-each.open_level, -(each.holds or 0)))
 
-    def _rule(self, rule: Rule) -> RuleSeen:
+    def _rule(self, rule: Rule, brief: bool) -> RuleSeen | None:
+        if rule.units:
+            return None
         asked = Asked(self._closing.parts[0], self._pupil, self._at.day)
         engine, seen = self._closing.seen(asked, self._at.judges, rule.id)
+        open_level, holds = self._levels.get(rule.id, 0), seen.judgement.level(rule.id)
+        if brief and not open_level and not holds:
+            return None
         judged = _Judged(rule, engine, seen)
         return RuleSeen(
             rule=rule.id,
             title=rule.title.model_dump(),
             good_news=rule.good_news,
             shadow=rule.shadow,
-            open_level=self._levels.get(rule.id, 0),
-            holds=seen.judgement.level(rule.id),
+            open_level=open_level,
+            holds=holds,
             quiet=seen.judgement.quiet(rule.id),
             needs=list(judged.needs()),
             levels=list(judged.levels()),
@@ -458,6 +479,7 @@ def _strip(
     window = calendar.window(at.day, STRIP_DAYS)
     days = frozenset(window)
     first = window[0].toordinal() - window[0].weekday()
+    shown = _shown_lessons(lessons, range(first, at.day.toordinal() + 1), school, pupil)
     for monday in range(first, at.day.toordinal() + 1, 7):
         for ordinal in range(monday, monday + 5):
             day = date.fromordinal(ordinal)
@@ -467,24 +489,29 @@ def _strip(
                 why=_why_off(calendar, day),
                 counts=day in days and ordinal >= pupil.enrolled,
                 closed=day <= closed,
-                lessons=list(_lessons(lessons, ordinal, school, pupil)) if day <= at.day else [],
+                lessons=shown.get(ordinal, []),
             )
 
 
-def _lessons(lessons: Lessons, day: int, school: School, pupil: Pupil) -> Iterator[Lesson]:
+def _shown_lessons(
+    lessons: Lessons, days: Iterable[int], school: School, pupil: Pupil
+) -> dict[int, list[Lesson]]:
+    """The lessons of some days, by day."""
     calendar = school.days.calendar
-    closes = calendar.closes_at(date.fromordinal(day))
-    for name, known in lessons_on(lessons, (day,)):
+    found: dict[int, list[Lesson]] = defaultdict(list)
+    for name, known in lessons_on(lessons, days):
         if known.status is not Status.WITHDRAWN:
-            yield Lesson(
+            lesson = Lesson(
                 lesson=name,
                 starts_at=instant_of(known.starts_at).astimezone(calendar.zone),
                 minutes=known.minutes,
                 absent_minutes=known.absent,
                 status=known.status,
                 bus_delay=measured(known, pupil.bus, school.days) != known,
-                corrected=instant_of(known.revision) > closes,
+                corrected=known.revision > calendar.closes_at_microseconds(known.day),
             )
+            found[known.day].append(lesson)
+    return found
 
 
 def _why_off(calendar: SchoolCalendar, day: date) -> str:

@@ -5,8 +5,16 @@ Looking changes nothing that is kept: figures are measured as at a close, and on
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
-from services.rules.explain import STRIP_DAYS, ExplainError, explain
+from services.rules.closing import Closing
+from services.rules.explain import (
+    STRIP_DAYS,
+    ExplainError,
+    explain,
+    measured_on,
+    school_day_of,
+)
 from services.rules.explain_numbers import Spoken
 from services.rules.explanation import Explanation, RuleSeen
 from services.rules.partition import Partition
@@ -39,19 +47,39 @@ class Live:
         return self.pupil.lessons if self.pupil else {}
 
 
-def look(partition: Partition, school: str, pupil: str, *, brief: bool = False) -> Picture | None:
-    """A pupil as of the school's newest close; None: nothing is known of them, or none is closed.
+class Sight:
+    """A school as a partition has it now, until something more is folded.
 
-    `brief`: of the rules only those that are open or hold.
+    Its figures are measured once, for all of its pupils who are looked at.
     """
-    live = Live(partition, school, pupil)
-    if live.pupil is None:
-        return None
-    try:
-        found = explain(live)
-    except ExplainError:
-        return None
-    return _picture(found, brief=brief)
+
+    def __init__(self, partition: Partition, school: str) -> None:
+        self._partition = partition
+        self._school = school
+
+    @cached_property
+    def _closing(self) -> Closing | None:
+        known, time = (
+            every.get(self._school)
+            for every in (self._partition.schools, self._partition.memory.schools)
+        )
+        if known is None or time is None or time.closed is None:
+            return None
+        try:
+            day = school_day_of(known.days.calendar, time.closed, time.closed)
+        except ExplainError:
+            return None
+        return measured_on(self._partition, self._school, day)
+
+    def look(self, pupil: str, *, brief: bool = False) -> Picture | None:
+        """A pupil as of the newest close; None: nothing is known of them, or none is closed.
+
+        `brief`: of the rules only those that are open or hold.
+        """
+        live = Live(self._partition, self._school, pupil)
+        if live.pupil is None or self._closing is None:
+            return None
+        return _picture(explain(live, closing=self._closing, brief=brief))
 
 
 def registered(partition: Partition, school: str) -> tuple[int, int]:
@@ -65,8 +93,7 @@ def registered(partition: Partition, school: str) -> tuple[int, int]:
     return sum(lessons for lessons, _ in counts), sum(missing for _, missing in counts)
 
 
-def _picture(found: Explanation, *, brief: bool) -> Picture:
-    shown = [_rule(each) for each in found.rules if not each.shadow]
+def _picture(found: Explanation) -> Picture:
     deadline = found.who.deadline
     return Picture(
         found.as_of,
@@ -89,7 +116,7 @@ def _picture(found: Explanation, *, brief: bool) -> Picture:
             )
             for each in found.strip
         ],
-        [each for each in shown if each.level or each.holds] if brief else shown,
+        [_rule(each) for each in found.rules if not each.shadow],
         [
             OpenShown(
                 each.rule,

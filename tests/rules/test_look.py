@@ -12,7 +12,7 @@ import pytest
 from starlette.applications import Starlette
 
 from services.rules.explain import explain
-from services.rules.look import Live, look, registered
+from services.rules.look import Live, Sight, registered
 from services.rules.looking import look_routes
 from services.rules.partition import Partition
 from services.rules.record import pack
@@ -43,6 +43,11 @@ def people(partition: Partition) -> list[tuple[str, str]]:
     ]
 
 
+def looked(partition: Partition, school: str, pupil: str, *, brief: bool = False) -> Picture | None:
+    """A pupil, looked at alone."""
+    return Sight(partition, school).look(pupil, brief=brief)
+
+
 def test_what_is_shown_of_the_living_is_what_a_replay_shows() -> None:
     owner, facts = Partition(), entries(0)
     for number, fact in enumerate(facts, 1):
@@ -68,18 +73,30 @@ def test_looking_in_between_changes_neither_records_nor_steps() -> None:
         expected = list(alone.fold((number, 0), fact).messages)
         before = {whom: pack(watched.schools[whom[0]].pupils[whom[1]]) for whom in people(watched)}
         for whom in people(watched) if number % 7 == 0 else ():
-            seen += look(watched, *whom) is not None
+            seen += looked(watched, *whom) is not None
             assert pack(watched.schools[whom[0]].pupils[whom[1]]) == before[whom]
         assert watched.fold((number, 0), fact).messages == expected
     assert seen
+
+
+def test_who_is_looked_at_with_others_is_shown_as_if_alone() -> None:
+    owner = Partition()
+    for number, fact in enumerate(entries(0), 1):
+        owner.fold((number, 0), fact)
+    for school in owner.schools:
+        sight = Sight(owner, school)
+        whole = [whom for whom in people(owner) if whom[0] == school]
+        assert len(whole) > 1
+        for whom in whole:
+            assert sight.look(whom[1]) == looked(owner, *whom)
 
 
 def test_brief_leaves_out_rules_that_say_nothing_and_figures_are_in_words() -> None:
     owner = Partition()
     for number, fact in enumerate(entries(0), 1):
         owner.fold((number, 0), fact)
-    wholes = [picture for whom in people(owner) if (picture := look(owner, *whom))]
-    briefs = [picture for whom in people(owner) if (picture := look(owner, *whom, brief=True))]
+    wholes = [picture for whom in people(owner) if (picture := looked(owner, *whom))]
+    briefs = [picture for whom in people(owner) if (picture := looked(owner, *whom, brief=True))]
 
     assert any(brief.rules for brief in briefs)
     for whole, brief in zip(wholes, briefs, strict=True):
@@ -97,8 +114,8 @@ def test_nobody_is_shown_of_whom_nothing_is_known() -> None:
     for number, fact in enumerate(entries(0), 1):
         owner.fold((number, 0), fact)
 
-    assert look(owner, "skola-1", "nobody") is None
-    assert look(owner, "nowhere", "nobody") is None
+    assert looked(owner, "skola-1", "nobody") is None
+    assert looked(owner, "nowhere", "nobody") is None
 
 
 # Over HTTP
@@ -186,7 +203,7 @@ def test_a_picture_is_read_as_it_was_written() -> None:
     for number, fact in enumerate(entries(0), 1):
         owner.fold((number, 0), fact)
     for whom in people(owner):
-        picture = look(owner, *whom)
+        picture = looked(owner, *whom)
         assert msgspec.json.decode(msgspec.json.encode(picture), type=Picture | None) == picture
 
 
