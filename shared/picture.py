@@ -1,7 +1,8 @@
 """What a pupil looks like on a day, as rules tells it to notify's pages: strip, figures, limits.
 
 The contract of `POST /pupil` of the rules service: internal, by token. Figures and limits come in
-words by language, so that pages show the same as `narvara explain` and messages do.
+words by language, so that pages show the same as `narvara explain` and messages do. Days and
+lessons, of which a page asks for thousands, are written as lists without names.
 """
 
 from datetime import date, datetime
@@ -20,7 +21,7 @@ Said = dict[str, str]
 """By language, `sv` and `en`."""
 
 
-class Lesson(msgspec.Struct, frozen=True):
+class Lesson(msgspec.Struct, frozen=True, array_like=True):
     """One lesson of a strip."""
 
     starts_at: datetime
@@ -31,7 +32,7 @@ class Lesson(msgspec.Struct, frozen=True):
     """Late by a late bus: measured as attended."""
 
 
-class Day(msgspec.Struct, frozen=True):
+class Day(msgspec.Struct, frozen=True, array_like=True):
     """Monday to Friday of the weeks of a strip."""
 
     date: date

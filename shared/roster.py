@@ -96,7 +96,7 @@ class Roster(Message):
     ) -> "Roster":
         """As pydantic's, but without what was worked out of the rows that may change."""
         copied = super().model_copy(update=update, deep=deep)
-        for worked_out in ("_by_pupil", "_by_staff"):
+        for worked_out in ("_by_pupil", "_by_staff", "_there"):
             copied.__dict__.pop(worked_out, None)
         return copied
 
@@ -117,6 +117,23 @@ class Roster(Message):
     def pupil(self, pupil: str, on: date) -> RosterPupil | None:
         """The newest row about a pupil that is valid on a date; None: the roster names no such."""
         return _newest(self._by_pupil.get(pupil, []), on)
+
+    @cached_property
+    def _there(self) -> dict[date, tuple[RosterPupil, ...]]:
+        return {}
+
+    def present(self, on: date) -> tuple[RosterPupil, ...]:
+        """Pupils who go to the school on a date, by class and name."""
+        found = self._there.get(on)
+        if found is None:
+            rows = (self.pupil(each, on) for each in self._by_pupil)
+            there = [row for row in rows if row and (row.left is None or on <= row.left)]
+            found = tuple(
+                sorted(there, key=lambda each: (each.school_class, each.name, each.pupil))
+            )
+            self._there.clear()  # all ask for today
+            self._there[on] = found
+        return found
 
     def member(self, staff: str, on: date) -> StaffMember | None:
         return _newest(self._by_staff.get(staff, []), on)

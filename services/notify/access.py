@@ -62,7 +62,7 @@ def own_pupils(who: Visitor, roster: Roster) -> list[RosterPupil]:
     """Whose contact teacher they are today, or stand in for; none with protected identity."""
     return [
         pupil
-        for pupil in _present(roster, who.on)
+        for pupil in roster.present(who.on)
         if not pupil.protected
         and any(
             staff == who.staff or roster.stands_in(staff, who.on) == who.staff
@@ -80,16 +80,16 @@ def pupils_of(who: Visitor, roster: Roster, routing: Routing) -> list[RosterPupi
     handler = routing.protected_handlers.get(who.school, "")
     if roster.member(handler, who.on) is None:
         handler = next((each.staff for each in roster.with_role("rektor", who.on)), "")
-    protected = [each for each in _present(roster, who.on) if each.protected]
+    protected = [each for each in roster.present(who.on) if each.protected]
     handled = protected if who.staff == handler and who.may("pupil") else []
     if who.roles & _OF_ALL:
-        return [each for each in _present(roster, who.on) if not each.protected] + handled
+        return [each for each in roster.present(who.on) if not each.protected] + handled
     return (own_pupils(who, roster) if who.may("own_pupils") else []) + handled
 
 
 def all_pupils(roster: Roster, on: date) -> list[RosterPupil]:
     """For counts: everybody but pupils with protected identity, who change no figure."""
-    return [each for each in _present(roster, on) if not each.protected]
+    return [each for each in roster.present(on) if not each.protected]
 
 
 def reference(secret: str, about: str) -> str:
@@ -105,11 +105,3 @@ def resolved(secret: str, name: str, pupils: Iterable[RosterPupil]) -> RosterPup
         if hmac.compare_digest(known.encode(), name.encode(errors="replace")):
             return pupil
     return None
-
-
-def _present(roster: Roster, on: date) -> list[RosterPupil]:
-    """Pupils who go to the school on a date, by class and name."""
-    ids = dict.fromkeys(row.pupil for row in roster.pupils)
-    rows = (roster.pupil(each, on) for each in ids)
-    there = [row for row in rows if row and (row.left is None or on <= row.left)]
-    return sorted(there, key=lambda each: (each.school_class, each.name, each.pupil))

@@ -1,15 +1,16 @@
 """Pupils as the rules service has them: asked over HTTP, by token, of whoever owns them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import httpx
 import msgspec
 
+from services.notify.once_a_minute import OnceAMinute
 from shared.picture import MOST, PATH, Looked, Picture, Wanted
 from shared.telemetry import note
 
 _SECONDS = 3.0
-_COVERAGE_SECONDS = 60
 
 _LOOKED = msgspec.json.Decoder(Looked)
 
@@ -20,7 +21,7 @@ class Pupils:
     def __init__(self, urls: Sequence[str], secret: str, clock: Callable[[], float]) -> None:
         """`urls`: of all processes that own partitions. Without a secret nobody is looked at."""
         self._clock = clock
-        self._coverage: dict[str, tuple[float, float]] = {}
+        self._coverage: OnceAMinute[str, float] = OnceAMinute()
         self._urls = tuple(url.rstrip("/") + PATH for url in urls) if secret else ()
         headers = {"Authorization": f"Bearer {secret}"}
         self._client = httpx.AsyncClient(headers=headers, timeout=_SECONDS)
@@ -45,13 +46,9 @@ class Pupils:
 
         Of eight weeks, so it is asked for once a minute at most.
         """
-        known = self._coverage.get(school)
-        if known is not None and self._clock() < known[1]:
-            return known[0]
-        found = await self._asked_coverage(school)
-        if found is not None:
-            self._coverage[school] = (found, self._clock() + _COVERAGE_SECONDS)
-        return found
+        return await self._coverage.get(
+            school, self._clock(), partial(self._asked_coverage, school)
+        )
 
     async def _asked_coverage(self, school: str) -> float | None:
         looked = [await self._ask(url, Wanted(school, [], coverage=True)) for url in self._urls]

@@ -224,7 +224,8 @@ class Store:
     async def _rows(self, table: Table, names: Sequence[str], row: type[_Row]) -> dict[str, _Row]:
         found = await self._client.hmget(key(table), list(names)) if names else []
         pairs = zip(names, found, strict=True)
-        return {name: msgspec.json.decode(raw, type=row) for name, raw in pairs if raw is not None}
+        decoder = msgspec.json.Decoder(row)
+        return {name: decoder.decode(raw) for name, raw in pairs if raw is not None}
 
     async def dead_letters(self) -> dict[str, DeadLetter]:
         rows = await self._client.hgetall(key("dead-letters"))

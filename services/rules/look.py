@@ -59,10 +59,8 @@ class Sight:
 
     @cached_property
     def _closing(self) -> Closing | None:
-        known, time = (
-            every.get(self._school)
-            for every in (self._partition.schools, self._partition.memory.schools)
-        )
+        known = self._partition.schools.get(self._school)
+        time = self._partition.memory.schools.get(self._school)
         if known is None or time is None or time.closed is None:
             return None
         try:

@@ -1,6 +1,8 @@
 """Pages about a school as a whole: registrations to correct, counts for coordinators, the log."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import date
+from functools import partial
 from typing import Any, Protocol
 
 from starlette.requests import Request
@@ -10,10 +12,11 @@ from starlette.routing import BaseRoute
 from services.notify.access import all_pupils
 from services.notify.access_log import Access
 from services.notify.desk import Counted
+from services.notify.once_a_minute import OnceAMinute
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.pupils import Cases, names_of
 from services.notify.pages.words import LEVELS, RESULTS, WAYS, WHATS, Words, about
-from services.notify.views.coordination import coordination
+from services.notify.views.coordination import Coordination, coordination
 from services.notify.views.now import pupils_now
 from shared.rulebook import Rulebook
 
@@ -67,6 +70,7 @@ class _School:
         self._door = door
         self._cases = cases
         self._coverage = coverage
+        self._counted: OnceAMinute[tuple[str, date], Coordination] = OnceAMinute()
         self._log = log
         self._rulebook = rulebook
 
@@ -108,9 +112,9 @@ class _School:
     async def coordination(self, request: Request, visit: Visit) -> Response:
         """Counts alone; the limits are changed in the rulebook's file."""
         who, staff = visit.who, names_of(visit)
-        pupils = all_pupils(visit.roster, who.on)
-        histories = await self._cases.histories(who.school, [each.pupil for each in pupils])
-        now = pupils_now(self._cases.desk, pupils, who.on)
+        found = await self._counted.get(
+            (who.school, who.on), visit.today.at.timestamp(), partial(self._count, visit)
+        )
         rulebook, version = self._rulebook()
         titles = {rule.id: Words(rule.title.sv, rule.title.en) for rule in rulebook.rules}
         await self._door.saw(visit, "coordination")
@@ -118,7 +122,7 @@ class _School:
             request,
             "coordination.html",
             visit=visit,
-            found=coordination(pupils, histories, now, who.on),
+            found=found,
             coverage=await self._coverage(who.school),
             rule_name=lambda name: titles.get(name, Words(name, name)),
             level_name=lambda name: LEVELS[int(name)],
@@ -136,6 +140,12 @@ class _School:
                 for rule in rulebook.rules
             ],
         )
+
+    async def _count(self, visit: Visit) -> Coordination:
+        who, pupils = visit.who, all_pupils(visit.roster, visit.who.on)
+        histories = await self._cases.histories(who.school, [each.pupil for each in pupils])
+        now = pupils_now(self._cases.desk, pupils, who.on)
+        return coordination(pupils, histories, now, who.on)
 
     async def log(self, request: Request, visit: Visit) -> Response:
         staff, zone = names_of(visit), visit.today.calendar.zone

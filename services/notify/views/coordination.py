@@ -79,13 +79,15 @@ def coordination(
     """Counts of the last weeks; `histories` by pupil id. Good news is no signal here."""
     monday = on - timedelta(days=on.weekday())
     weeks = tuple(monday - timedelta(weeks=back) for back in range(WEEKS - 1, -1, -1))
+    week_of = {week + timedelta(days=day): week for week in weeks for day in range(7)}
     by_rule: _Cells = defaultdict(lambda: defaultdict(set))
     by_level: _Cells = defaultdict(lambda: defaultdict(set))
     by_class: _Cells = defaultdict(lambda: defaultdict(set))
     signalled, serious, answered, retracted = set(), set(), set(), set()
     for pupil in pupils:
         for line in histories.get(pupil.pupil, ()):
-            if line.on < weeks[0]:
+            week = week_of.get(line.on)
+            if week is None:
                 continue
             if line.what == "answer":
                 answered.add(pupil.pupil)
@@ -98,7 +100,6 @@ def coordination(
             signalled.add(pupil.pupil)
             if line.level > 1:
                 serious.add(pupil.pupil)
-            week = line.on - timedelta(days=line.on.weekday())
             by_rule[line.rule][week].add(pupil.pupil)
             by_level[str(line.level)][week].add(pupil.pupil)
             by_class[pupil.school_class or "-"][week].add(pupil.pupil)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Literal
 
 from services.notify.desk import Case, Desk, Finding, about
@@ -24,21 +25,21 @@ class PupilNow:
     case: Case | None
     on: date
 
-    @property
+    @cached_property
     def concerns(self) -> tuple[Finding, ...]:
         return tuple(each for each in self.findings if not each.good_news)
 
-    @property
+    @cached_property
     def level(self) -> int:
         """The highest that stands; 0: none."""
         return max((each.level for each in self.concerns), default=0)
 
-    @property
+    @cached_property
     def since(self) -> date | None:
         """Since when the oldest concern stands."""
         return min((each.since for each in self.concerns), default=None)
 
-    @property
+    @cached_property
     def is_back(self) -> bool:
         """Answered, and the day has come on which what stands comes back."""
         case = self.case
@@ -46,7 +47,7 @@ class PupilNow:
             self.concerns and case and case.answers and case.again_on and case.again_on <= self.on
         )
 
-    @property
+    @cached_property
     def is_answered(self) -> bool:
         """Somebody has answered all that stands, and it has not come back."""
         answered = self.case.answered_at if self.case else None
@@ -56,7 +57,7 @@ class PupilNow:
             and all(each.came <= answered for each in self.concerns)
         )
 
-    @property
+    @cached_property
     def state(self) -> State:
         if not self.concerns:
             return "better" if self.findings else "calm"
