@@ -294,6 +294,18 @@ class SchoolCalendar(ConfigPart):
             found = self._closes[ordinal] = round(at.timestamp() * 1_000_000)
         return found
 
+    @cached_property
+    def _why_off(self) -> dict[date, str]:
+        return {}
+
+    def why_off(self, day: date) -> str:
+        """Why a day is off, where the calendar says so."""
+        found = self._why_off.get(day)
+        if found is None:
+            offs = (off for year in self.school_years for off in year.days_off)
+            found = self._why_off[day] = next((off.why for off in offs if day in off), "")
+        return found
+
     def closes_at(self, day: date) -> datetime:
         """The instant at which `day` closes."""
         return datetime.combine(day, self.day_close, self.zone)

@@ -5,7 +5,7 @@ words by language, so that pages show the same as `narvara explain` and messages
 lessons, of which a page asks for thousands, are written as lists without names.
 """
 
-from datetime import date, datetime
+from datetime import date
 
 import msgspec
 
@@ -22,11 +22,9 @@ Said = dict[str, str]
 
 
 class Lesson(msgspec.Struct, frozen=True, array_like=True):
-    """One lesson of a strip."""
+    """One lesson of a strip, which has them in their order."""
 
-    starts_at: datetime
     minutes: int
-    absent_minutes: int
     status: Status
     bus_delay: bool = False
     """Late by a late bus: measured as attended."""

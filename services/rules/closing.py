@@ -219,6 +219,11 @@ class Closing:
                 levels[ordinal] = held.get(ordinal, 0) if level is None else level
         return found
 
+    def level_today(self, asked: Asked, rule: str) -> int | None:
+        """The level of a rule in force that holds for a pupil today; None: not enough data."""
+        on_case = rule in self.judges.case.rules
+        return (self.case() if on_case else self.plain)[asked.column].level(rule)
+
     def seen(self, asked: Asked, judges: Judges, rule: str) -> tuple[Engine, Seen]:
         """What was measured of a pupil's day for a rule, and the engine that judged it."""
         on_case = rule in judges.case.rules
@@ -284,7 +289,7 @@ class Closing:
 
     def _level(self, asked: Asked, rule: str, *, on_case: bool) -> int | None:
         if asked.day == self._day:
-            return (self.case() if on_case else self.plain)[asked.column].level(rule)
+            return self.level_today(asked, rule)
         engine = self._engine_on(asked, on_case=on_case)
         return self._past[asked.column, asked.day, engine].judgement.level(rule)
 

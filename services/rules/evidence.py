@@ -161,6 +161,11 @@ def _prepared(engine: Engine, rule: str) -> _Prepared:
     )
 
 
+def clearing_words(engine: Engine, rule: str) -> dict[str, str]:
+    """When a finding of a rule of the engine's clears, by language."""
+    return _prepared(engine, rule).words
+
+
 _UNJUDGED = Clearing(quiet_days=1, conditions=())
 """Of a rule that is no longer judged."""
 

@@ -7,15 +7,16 @@ single limit is compared here, exactly, to be shown.
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime, tzinfo
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import NamedTuple, Protocol
 
 from services.rules.case import Ended, Finding
 from services.rules.closing import Asked, Closing, DayClose
 from services.rules.engine import Engine, eased
-from services.rules.evidence import Seen
+from services.rules.evidence import Seen, clearing_words
 from services.rules.explanation import (
     Answered,
     Day,
@@ -38,7 +39,6 @@ from services.rules.partition import Partition
 from services.rules.pupil import CORRECTION_DAYS, Pupil, is_sensitive, measured
 from services.rules.school import School
 from services.rules.window import Lessons, instant_of, lessons_on
-from services.rules.words import clears
 from shared.calendar import SchoolCalendar
 from shared.events import AnswerKind, CaseStep, Figure, Status, StepKind
 from shared.indicators import FigureKey, Span
@@ -177,10 +177,10 @@ class _Explained:
         if rule.units:
             return None
         asked = Asked(self._closing.parts[0], self._pupil, self._at.day)
-        engine, seen = self._closing.seen(asked, self._at.judges, rule.id)
-        open_level, holds = self._levels.get(rule.id, 0), seen.judgement.level(rule.id)
+        open_level, holds = self._levels.get(rule.id, 0), self._closing.level_today(asked, rule.id)
         if brief and not open_level and not holds:
             return None
+        engine, seen = self._closing.seen(asked, self._at.judges, rule.id)
         judged = _Judged(rule, engine, seen)
         return RuleSeen(
             rule=rule.id,
@@ -222,9 +222,8 @@ class _Explained:
         if rule is not None and judges is not None:
             asked = Asked(self._closing.parts[0], self._pupil, self._at.day)
             engine, _ = self._closing.seen(asked, judges, rule_id)
-            ease = engine.scale[rule_id] * engine.ease[rule_id]
             clear_after = engine.clear_after[rule_id]
-            words = clears(rule.levels.values(), ease, clear_after)
+            words = clearing_words(engine, rule_id)
         held = None if step is None else step.held_until
         return Open(
             rule=rule_id,
@@ -486,7 +485,7 @@ def _strip(
             yield Day(
                 date=day,
                 school_day=calendar.is_school_day(day),
-                why=_why_off(calendar, day),
+                why=calendar.why_off(day),
                 counts=day in days and ordinal >= pupil.enrolled,
                 closed=day <= closed,
                 lessons=shown.get(ordinal, []),
@@ -503,17 +502,18 @@ def _shown_lessons(
         if known.status is not Status.WITHDRAWN:
             lesson = Lesson(
                 lesson=name,
-                starts_at=instant_of(known.starts_at).astimezone(calendar.zone),
+                starts_at=_local(known.starts_at, calendar.zone),
                 minutes=known.minutes,
                 absent_minutes=known.absent,
                 status=known.status,
-                bus_delay=measured(known, pupil.bus, school.days) != known,
+                bus_delay=measured(known, pupil.bus, school.days) is not known,
                 corrected=known.revision > calendar.closes_at_microseconds(known.day),
             )
             found[known.day].append(lesson)
     return found
 
 
-def _why_off(calendar: SchoolCalendar, day: date) -> str:
-    offs = (off for year in calendar.school_years for off in year.days_off)
-    return next((off.why for off in offs if day in off), "")
+@lru_cache(maxsize=1 << 12)
+def _local(microseconds: int, zone: tzinfo) -> datetime:
+    """When a lesson begins. Those of a school begin at the same times."""
+    return instant_of(microseconds).astimezone(zone)

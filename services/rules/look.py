@@ -100,16 +100,7 @@ def _picture(found: Explanation) -> Picture:
                 each.date,
                 each.school_day,
                 each.counts,
-                [
-                    Lesson(
-                        lesson.starts_at,
-                        lesson.minutes,
-                        lesson.absent_minutes,
-                        lesson.status,
-                        lesson.bus_delay,
-                    )
-                    for lesson in each.lessons
-                ],
+                [Lesson(known.minutes, known.status, known.bus_delay) for known in each.lessons],
                 each.why,
             )
             for each in found.strip
