@@ -26,6 +26,9 @@ PARTS: Mapping[Part, Words] = {
     "better": Words("Bättre", "Better"),
 }
 
+_NAMED = 2
+"""Signals of a pupil that a line names; of others it says how many."""
+
 
 class Decisions(Cases, Protocol):
     """Where decisions are written down."""
@@ -101,7 +104,7 @@ class _Meeting:
             finding.shows
             for lines in parts.values()
             for line in lines
-            for finding in line.now.findings
+            for finding in line.now.findings[:_NAMED]
         ]
         signals = {} if codes else await self._cases.signals(shown)
         staff = names_of(visit)
@@ -147,7 +150,8 @@ def _line(
         "school_class": "" if codes else pupil.school_class,
         "teachers": "" if codes else ", ".join(teachers),
         "reference": visit.reference(pupil),
-        "signals": [signals[each.shows] for each in now.findings if each.shows in signals],
+        "signals": [signals[each.shows] for each in now.findings[:_NAMED] if each.shows in signals],
+        "more": len(now.findings[_NAMED:]),
         "decisions": [
             {"name": name, "row": row, "who": staff.get(row.who, row.who)}
             for name, row in line.decisions
