@@ -242,6 +242,7 @@ def _found(asked: _Asked, decisions: Iterable[Decision]) -> dict[str, Any]:
                 "slot": slot_for(each.recipient, asked.roster, world.routing, on),
                 "daily": each.route.digest == "daily",
                 "break_quiet": each.route.break_quiet,
+                "told_before": each.route.told_before,
                 "in_turn": [name.partition("/")[2] for name in each.in_turn],
                 "fallback": each.fallback,
                 "reason": each.reason,
@@ -328,6 +329,8 @@ def _how(each: dict[str, Any]) -> str:
             for name, has in each["channels"].items()
         )
         how += f" · {', annars '.join(channels)}"
+        if each["told_before"]:
+            how += " · bara den som har fått veta något annat om eleven"
     if each["break_quiet"]:
         how += " · även på tyst tid"
     return how + (f" · turas om: {' '.join(each['in_turn'])}" if each["in_turn"] else "")

@@ -132,7 +132,7 @@ def _check(desk: Desk, given: Given, on: date) -> None:
             "date",
         )
     key = about(given.school, given.pupil, "")
-    if not any(each.about == key for each in desk.findings.values()):
+    if not desk.of(key):
         raise AnswerRefusedError(
             "nothing stands of this pupil any more; there is nothing to answer", "over"
         )

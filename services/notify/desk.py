@@ -630,6 +630,16 @@ class Desk:
     routed: list[str] = field(default_factory=list)
     """Decisions taken since last asked, for the metrics."""
     _changes: dict[tuple[Table, Key], Row | None] = field(default_factory=dict)
+    _by_about: dict[Key, dict[Key, None]] | None = None
+    """The keys of findings by pupil or unit, in the order in which they came; None: not yet."""
+
+    def of(self, who: Key) -> list[Finding]:
+        """What stands of a pupil or unit."""
+        if self._by_about is None:
+            self._by_about = {}
+            for key, finding in self.findings.items():
+                self._by_about.setdefault(finding.about, {})[key] = None
+        return [self.findings[key] for key in self._by_about.get(who, ())]
 
     def reached_by_all(self, partitions: int) -> datetime | None:
         """The school time that every partition has reached; None before each has reached any."""
@@ -647,16 +657,22 @@ class Desk:
             getattr(self, table)[key] = row
         if table == "findings":
             self.unsettled.add(key)
+            if self._by_about is not None:
+                self._by_about.setdefault(_about_of(key), {})[key] = None
         self._changes[table, key] = row
 
     def drop(self, table: Table, key: Key) -> None:
         if table in IN_MEMORY:
             getattr(self, table).pop(key, None)
+        if table == "findings" and self._by_about is not None:
+            self._by_about.get(_about_of(key), {}).pop(key, None)
+            if not self._by_about.get(_about_of(key), True):
+                del self._by_about[_about_of(key)]
         self._changes[table, key] = None
 
     def look_at_again(self, who: Key) -> None:
         """Look at all that stands of a pupil or unit when school time moves on."""
-        self.unsettled.update(key for key, each in self.findings.items() if each.about == who)
+        self.unsettled.update(each.key for each in self.of(who))
 
     def take_changes(self) -> Changes:
         changes, self._changes = self._changes, {}
@@ -681,6 +697,11 @@ def about(school: str, pupil: str, unit: str) -> str:
 def finding_key(school: str, pupil: str, unit: str, rule: str) -> Key:
     """Names a finding among those that stand: one per pupil or unit, and rule."""
     return f"{about(school, pupil, unit)} {rule}"
+
+
+def _about_of(finding: Key) -> Key:
+    """Whom a finding's key is about; no rule's name has a space."""
+    return finding.rpartition(" ")[0]
 
 
 def key_of(step: CaseStep) -> Key:

@@ -38,6 +38,10 @@ class Route(Matcher):
     )
     channels: tuple[ChannelName, ...] = Field(default=("email", "sms"), min_length=1)
     break_quiet: bool = Field(default=False, description="Sent in quiet hours too.")
+    told_before: bool = Field(
+        default=False,
+        description="Only to those who have been told of something else that stands of the pupil.",
+    )
 
 
 class Silence(Matcher):
@@ -99,6 +103,7 @@ class Rotation(ConfigPart):
 
 _ROUTES = (
     Route(rules=("first-day-back",), send="digest", digest="daily"),
+    Route(rules=("improvement",), send="digest", told_before=True),
     Route(good_news=True, send="digest"),
     Route(rules=("unanswered",), levels=(1, 2), send="immediate", channels=("email",)),
     Route(levels=(1,), audience=("admin",), send="digest", digest="daily", channels=("email",)),

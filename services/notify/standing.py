@@ -176,9 +176,7 @@ def _owe_correction(desk: Desk, finding: Finding, step: str, recipient: str, at:
 
 def _close_case(desk: Desk, finding: Finding) -> None:
     """A case is over when nothing stands of it."""
-    if finding.about in desk.cases and not any(
-        each.about == finding.about for each in desk.findings.values()
-    ):
+    if finding.about in desk.cases and not desk.of(finding.about):
         desk.drop("cases", finding.about)
 
 

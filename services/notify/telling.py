@@ -140,7 +140,9 @@ def choices(
             if decision.recipient not in known:
                 decisions.append(replace(decision, earlier=True))
                 known.add(decision.recipient)
-    found = owed(finding, decisions, case, around.on)
+    standing = desk.of(finding.about)
+    concerns = [each for each in standing if each.rule != finding.rule and not each.good_news]
+    found = owed(finding, decisions, case, around.on, concerns)
     return around, [_choice(finding, each, around) for each in found]
 
 

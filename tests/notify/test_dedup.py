@@ -132,6 +132,50 @@ def test_it_comes_back_from_its_day_on_to_whom_was_told_before_it(
     assert [each.again for each in found] == ([True] if again else [])
 
 
+# Good news
+
+IMPROVED = step(level=1, rule="improvement", good_news=True)
+
+
+def improved(telling: Telling) -> list[str]:
+    """Who is told that a pupil's absence has fallen, in what goes out now."""
+    return [
+        message.recipient.staff
+        for message in telling.send()
+        if any(item.finding.endswith(" improvement") for item in message.items)
+    ]
+
+
+def test_that_it_is_better_is_told_to_whoever_was_told_that_it_was_worse(telling: Telling) -> None:
+    telling.fold(step(), SLOT)
+    assert improved(telling) == []
+
+    telling.fold(IMPROVED, NEXT_SLOT)
+
+    assert improved(telling) == [TEACHER]
+
+
+def test_that_it_is_better_says_nothing_to_whoever_was_told_nothing(telling: Telling) -> None:
+    """A level 1 is shown, and told to nobody."""
+    telling.fold(step(level=1), IMPROVED, SLOT)
+    assert improved(telling) == []
+
+    telling.fold(NEXT_SLOT)
+
+    assert improved(telling) == []
+
+
+def test_that_it_is_better_follows_that_it_was_worse_and_never_comes_with_it(
+    telling: Telling,
+) -> None:
+    telling.fold(step(), IMPROVED, SLOT)
+    assert improved(telling) == []
+
+    telling.fold(NEXT_SLOT)
+
+    assert improved(telling) == [TEACHER]
+
+
 # Several
 
 

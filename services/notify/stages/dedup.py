@@ -1,5 +1,6 @@
 """Stage 2, dedup: is a recipient owed a word of a finding at all, or do they know it?"""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -26,8 +27,17 @@ class Owed:
         return self.decision.reason
 
 
-def owed(finding: Finding, decisions: list[Decision], case: Case | None, on: date) -> list[Owed]:
+def owed(
+    finding: Finding,
+    decisions: list[Decision],
+    case: Case | None,
+    on: date,
+    concerns: Collection[Finding] = (),
+) -> list[Owed]:
     """Who of those who are routed to is not told yet of what stands on a date.
+
+    `concerns`: what else stands of the pupil. A route may be meant only for those who have been
+    told of some of that: to others, that something is better says nothing.
 
     An answer answers what somebody had been told by then: nobody else is told of that, but those
     whom it calls for and a new contact teacher. On the day of the follow-up it comes back to
@@ -41,6 +51,8 @@ def owed(finding: Finding, decisions: list[Decision], case: Case | None, on: dat
     found: list[Owed] = []
     for decision in decisions:
         if decision.send == "shown":
+            continue
+        if decision.route.told_before and not any(_told(each, decision) for each in concerns):
             continue
         came = finding.first if decision.earlier else finding.came
         known = answered is not None and came < answered and bool(finding.told)

@@ -1,6 +1,5 @@
 """Pupils as they are now: what stands of each, and whether somebody must act."""
 
-from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -68,11 +67,7 @@ class PupilNow:
 
 def pupils_now(desk: Desk, pupils: Iterable[RosterPupil], on: date) -> list[PupilNow]:
     """The pupils, in the order given, with what stands of each."""
-    standing: defaultdict[str, list[Finding]] = defaultdict(list)
-    for each in list(desk.findings.values()):
-        if each.pupil and not each.shadow:
-            standing[each.about].append(each)
-    return [_now(desk, pupil, standing, on) for pupil in pupils]
+    return [_now(desk, pupil, on) for pupil in pupils]
 
 
 def by_urgency(pupils: Iterable[PupilNow]) -> list[PupilNow]:
@@ -83,9 +78,10 @@ def by_urgency(pupils: Iterable[PupilNow]) -> list[PupilNow]:
     )
 
 
-def _now(desk: Desk, pupil: RosterPupil, standing: dict[str, list[Finding]], on: date) -> PupilNow:
+def _now(desk: Desk, pupil: RosterPupil, on: date) -> PupilNow:
     key = about(pupil.school, pupil.pupil, "")
     findings = sorted(
-        standing.get(key, ()), key=lambda each: (each.good_news, -each.level, each.since, each.rule)
+        (each for each in desk.of(key) if not each.shadow),
+        key=lambda each: (each.good_news, -each.level, each.since, each.rule),
     )
     return PupilNow(pupil, tuple(findings), desk.cases.get(key), on)
