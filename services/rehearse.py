@@ -17,9 +17,10 @@ from typing import Any, cast
 from services.ingest.profile import RowEvent
 from services.ingest.school_time import QUARTER, due, quarter_of
 from services.notify.answers import AnswerRefusedError, Given, answer
-from services.notify.desk import Desk, Finding, Item, Outgoing
+from services.notify.desk import Desk
 from services.notify.outbox import Began, begin, bury, record, school_time, withdraw
 from services.notify.routing import Routing
+from services.notify.rows import Finding, Item, Outgoing
 from services.notify.stages.brake import BRAKE
 from services.notify.stages.mute import why_quiet
 from services.notify.stages.route import ways

@@ -16,9 +16,10 @@ from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import Report
 from services.ingest.roster import read_roster
 from services.ingest.school_time import QUARTER, quarter_of
-from services.notify.desk import Desk, Finding
+from services.notify.desk import Desk
 from services.notify.outbox import newest_time
 from services.notify.routing import Routing
+from services.notify.rows import Finding
 from services.notify.settings import Settings
 from services.notify.stages.route import Decision, route, slot_for, without
 from services.notify.store import LEASE, Store

@@ -15,9 +15,10 @@ from services.notify.answers import (
     answer,
     is_expired,
 )
-from services.notify.desk import Desk, Note, Signal, about
+from services.notify.desk import Desk
 from services.notify.office import Memory, Office
 from services.notify.outbox import INBOX, newest_time, page_key
+from services.notify.rows import Note, Signal, about
 from shared import metrics
 from shared.telemetry import note
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, get_args
 
-from services.notify.desk import Answer, Case, Desk, Happened, Said, about
+from services.notify.desk import Desk
 from services.notify.routing import Routing
+from services.notify.rows import Answer, Case, Happened, Said, about
 from shared.calendar import SchoolCalendar
 from shared.events import AnswerKind, CaseAnswer
 

@@ -15,9 +15,10 @@ from services.notify.casework import (
     finish,
     investigate,
 )
-from services.notify.desk import Counted, Decision, Desk, Happened, Note, Report, Signal
+from services.notify.desk import Desk
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time
+from services.notify.rows import Counted, Decision, Happened, Note, Report, Signal
 
 Change = Callable[[Desk], object]
 

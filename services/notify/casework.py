@@ -6,7 +6,8 @@ Pure: time comes as an argument, and every change is a line of the pupil's histo
 from datetime import date, datetime
 from typing import Literal, NamedTuple
 
-from services.notify.desk import Decision, Desk, Happened, Investigation, Report, about
+from services.notify.desk import Desk
+from services.notify.rows import Decision, Happened, Investigation, Report, about
 
 InvestigationStep = Literal["started", "not_needed", "ended", "reported"]
 

@@ -11,7 +11,6 @@ import msgspec
 from pydantic import ValidationError
 
 from services.notify.app import create_app, try_channel
-from services.notify.desk import Asked, DeadLetter, Table
 from services.notify.message import (
     WORDS,
     NotOneSegmentError,
@@ -22,6 +21,7 @@ from services.notify.outbox import newest_time
 from services.notify.purging import PURGE, Found, look
 from services.notify.retention import TABLES, Past
 from services.notify.routing import Routing
+from services.notify.rows import Asked, DeadLetter, Table
 from services.notify.settings import Settings
 from services.notify.stages.brake import BRAKE
 from services.notify.stages.route import address_key

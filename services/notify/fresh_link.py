@@ -5,8 +5,9 @@ The same words, whatever it opens. Pure.
 
 from datetime import datetime
 
-from services.notify.desk import Desk, Key, Outgoing, Page
+from services.notify.desk import Desk
 from services.notify.outbox import page_key
+from services.notify.rows import Key, Outgoing, Page
 
 
 def send_fresh(

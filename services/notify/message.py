@@ -30,7 +30,7 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from services.notify.desk import Kind
+from services.notify.rows import Kind
 
 Words = Kind | Literal["test", "code"]
 """What there are templates for: every kind of message, one by which a channel is tried out, and one

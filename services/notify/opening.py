@@ -5,13 +5,14 @@ from datetime import date
 
 from services.notify.answers import NotNowError, UnknownLinkError, is_expired
 from services.notify.channels.sms_46elks.reports import Report
-from services.notify.desk import IT, Desk, Page, Recipient, Shown, Signal
+from services.notify.desk import Desk
 from services.notify.fresh_link import failed, send_fresh
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time, page_key
 from services.notify.pages.pupils import Pictures
 from services.notify.pages.signal import Concern, Opened
 from services.notify.pages.words import Words, about, initials
+from services.notify.rows import IT, Page, Recipient, Shown, Signal
 from shared.roster import Roster, StaffMember
 
 _SHOWN_AS = 22

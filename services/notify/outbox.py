@@ -4,10 +4,10 @@ from datetime import date, datetime
 from hashlib import sha256
 from typing import NamedTuple
 
-from services.notify.desk import (
+from services.notify.desk import Desk
+from services.notify.rows import (
     DeadLetter,
     Delivery,
-    Desk,
     Finding,
     Happened,
     Item,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from services.notify.access_log import AccessLog
-from services.notify.desk import Table
 from services.notify.office import Memory, Office
 from services.notify.outbox import newest_time
 from services.notify.retention import TABLES, Past, read
+from services.notify.rows import Table
 from services.notify.store import Store
 from shared import metrics
 from shared.telemetry import note

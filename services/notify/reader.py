@@ -6,8 +6,9 @@ from hashlib import sha256
 
 from pydantic import ValidationError
 
-from services.notify.desk import Desk, Refused
+from services.notify.desk import Desk
 from services.notify.office import Memory, Office
+from services.notify.rows import Refused
 from services.notify.standing import fold
 from services.notify.telling import schools_involved, tell
 from shared import metrics

@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from services.notify.desk import (
+from services.notify.desk import Desk
+from services.notify.routing import Keep, Retention
+from services.notify.rows import (
     DeadLetter,
     Decision,
     Delivery,
-    Desk,
     Fate,
     Happened,
     Investigation,
@@ -28,7 +29,6 @@ from services.notify.desk import (
     Taken,
     about,
 )
-from services.notify.routing import Keep, Retention
 
 
 @dataclass(frozen=True)

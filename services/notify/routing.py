@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from services.notify.desk import Send
+from services.notify.rows import Send
 from shared.config import ConfigPart
 from shared.events import Level, Name
 from shared.roster import Email, Slot

@@ -17,7 +17,7 @@ from services.notify import delivery
 from services.notify.breaker import Breaker
 from services.notify.channels import Doubt, Remembering
 from services.notify.delivery import Dead, NextChannel, Outcome, Retry, Sent
-from services.notify.desk import OF_NO_FINDING, Attempt, Desk, Outgoing, Taken, Texted, Unreachable
+from services.notify.desk import Desk
 from services.notify.message import identity, link
 from services.notify.office import Memory, Office
 from services.notify.outbox import (
@@ -33,6 +33,7 @@ from services.notify.outbox import (
     school_time,
     withdraw,
 )
+from services.notify.rows import OF_NO_FINDING, Attempt, Outgoing, Taken, Texted, Unreachable
 from services.notify.sms_limits import SMS, count, reached
 from services.notify.stages.address import warnings
 from services.notify.stages.mute import why_quiet

@@ -6,8 +6,9 @@ An SMS costs, and a phone that buzzes all day is not looked at. Pure: rows are c
 from datetime import date, timedelta
 from typing import Literal
 
-from services.notify.desk import Desk, Key, Recipient, Spent
+from services.notify.desk import Desk
 from services.notify.routing import SmsLimits
+from services.notify.rows import Key, Recipient, Spent
 
 SMS = "sms"
 """The channel that is counted."""

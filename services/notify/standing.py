@@ -5,10 +5,10 @@ Nothing is told here. Who is told what, and when, is derived from what stands (`
 
 from datetime import datetime, timedelta
 
-from services.notify.desk import (
+from services.notify.desk import Desk, key_of, signal_of
+from services.notify.rows import (
     PROTECTED,
     Correction,
-    Desk,
     Fate,
     Finding,
     Happened,
@@ -17,8 +17,6 @@ from services.notify.desk import (
     Outbreak,
     Reached,
     Recipient,
-    key_of,
-    signal_of,
 )
 from shared.calendar import SchoolCalendar
 from shared.events import CaseMessage, CaseStep, SchoolLive, StepKind, TimeReached

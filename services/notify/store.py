@@ -13,14 +13,13 @@ import msgspec
 from pydantic import ValidationError
 from redis.asyncio import Redis
 
-from services.notify.desk import (
+from services.notify.desk import Changes, Desk
+from services.notify.rows import (
     IN_MEMORY,
     OF_NO_FINDING,
     Asked,
-    Changes,
     Counted,
     DeadLetter,
-    Desk,
     Fate,
     Finding,
     Happened,

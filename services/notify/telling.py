@@ -13,19 +13,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime, time
 from typing import NamedTuple
 
-from services.notify.desk import (
+from services.notify.desk import Desk, Looked
+from services.notify.routing import Routing
+from services.notify.rows import (
     OF_NO_FINDING,
     PROTECTED,
     Correction,
-    Desk,
     Finding,
     Item,
     Kind,
-    Looked,
     Outgoing,
     Recipient,
 )
-from services.notify.routing import Routing
 from services.notify.stages.brake import (
     BRAKE,
     adults,

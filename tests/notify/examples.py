@@ -7,9 +7,10 @@ from itertools import count
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from services.notify.desk import OF_NO_FINDING, Answer, Case, Desk, Outgoing
+from services.notify.desk import Desk
 from services.notify.outbox import Began, begin, bury, not_sent, record, withdraw
 from services.notify.routing import Routing
+from services.notify.rows import OF_NO_FINDING, Answer, Case, Outgoing
 from services.notify.stages.mute import why_quiet
 from services.notify.standing import fold
 from services.notify.telling import World, as_it_stands, choices, let_go, tell

@@ -15,11 +15,12 @@ from redis.asyncio import Redis
 
 from services.notify.channels import Channel
 from services.notify.delivery import SENT, Outcome
-from services.notify.desk import Asked, Changes, DeadLetter, Said, Table
+from services.notify.desk import Changes
 from services.notify.message import Composed, load_texts
 from services.notify.office import Memory, Office
 from services.notify.reader import Reader
 from services.notify.routing import Routing
+from services.notify.rows import Asked, DeadLetter, Said, Table
 from services.notify.sender import Sender
 from services.notify.store import LEASE, Store, key
 from shared.broker import Entry

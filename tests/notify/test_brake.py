@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from services.notify.desk import Volume
 from services.notify.routing import Routing
+from services.notify.rows import Volume
 from services.notify.stages.brake import BRAKE
 from tests.notify.examples import (
     SCHOOL,

@@ -13,7 +13,8 @@ from services.notify.casework import (
     investigate,
     newest,
 )
-from services.notify.desk import Decision, Desk, Happened
+from services.notify.desk import Desk
+from services.notify.rows import Decision, Happened
 from tests.notify.examples import EHT, FRIDAY, PUPIL, SCHOOL, TEACHER, THURSDAY, at
 
 WHOM = Pupil(SCHOOL, PUPIL)

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from services.notify.cli import channels, notify, staff
-from services.notify.desk import (
+from services.notify.rows import (
     Asked,
     Brake,
     DeadLetter,

@@ -9,10 +9,10 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.delivery import Outcome, no_answer
-from services.notify.desk import Asked
 from services.notify.message import Composed
 from services.notify.office import MemorySpoiltError
 from services.notify.routing import Routing
+from services.notify.rows import Asked
 from services.notify.standing import fold
 from services.notify.store import LEASE, WrittenBeforeError
 from shared.broker import Entry, ServerBehindError, make_client

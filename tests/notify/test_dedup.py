@@ -4,9 +4,9 @@ from datetime import date
 
 import pytest
 
-from services.notify.desk import Answer, Case, Item
-from services.notify.desk import Telling as Told
 from services.notify.routing import Routing
+from services.notify.rows import Answer, Case, Item
+from services.notify.rows import Telling as Told
 from services.notify.stages.dedup import Owed, owed
 from services.notify.stages.route import route
 from shared.roster import Roster

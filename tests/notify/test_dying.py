@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from services.notify import sender
 from services.notify.delivery import SENT, Outcome, no_answer
-from services.notify.desk import Table
+from services.notify.rows import Table
 from shared.broker import Entry, make_client
 from tests.notify.examples import (
     OTHER_PUPIL,

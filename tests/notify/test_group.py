@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from services.notify.desk import Item
 from services.notify.routing import Routing
+from services.notify.rows import Item
 from services.notify.stages.group import capped, in_order, latest_slot, next_slot
 from tests.notify.examples import (
     CALENDAR,

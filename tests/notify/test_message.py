@@ -9,7 +9,6 @@ from typing import get_args
 
 import pytest
 
-from services.notify.desk import Kind
 from services.notify.message import (
     COUNTING,
     FRAME,
@@ -26,6 +25,7 @@ from services.notify.message import (
     one_segment,
     trial_message,
 )
+from services.notify.rows import Kind
 from tests.notify.examples import SCHOOL, THURSDAY, at
 
 TEMPLATES = Path("services/notify/templates")

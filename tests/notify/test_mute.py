@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.notify.desk import Case, Finding, Live, Outbreak
 from services.notify.routing import Routing
+from services.notify.rows import Case, Finding, Live, Outbreak
 from services.notify.stages.mute import Around, why_muted, why_quiet
 from services.notify.stages.route import route
 from shared.calendar import SchoolCalendar

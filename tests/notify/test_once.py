@@ -14,7 +14,7 @@ from typing import Literal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.notify.desk import Item, Outgoing
+from services.notify.rows import Item, Outgoing
 from shared.events import CaseStep, TimeReached
 from tests.notify.examples import (
     CALENDAR,

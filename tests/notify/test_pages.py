@@ -9,21 +9,12 @@ import pytest
 from starlette.applications import Starlette
 
 from services.notify.answers import AnswerRefusedError, Form, NotNowError, Taken, UnknownLinkError
-from services.notify.desk import (
-    Answer,
-    Case,
-    Fate,
-    Happened,
-    Kind,
-    Page,
-    Recipient,
-    Shown,
-    signal_of,
-)
+from services.notify.desk import signal_of
 from services.notify.opening import reference_of
 from services.notify.pages.signal import Concern, Opened, signal_routes
 from services.notify.pages.site import Site, language_of
 from services.notify.pages.words import Words, about
+from services.notify.rows import Answer, Case, Fate, Happened, Kind, Page, Recipient, Shown
 from shared.events import StepKind
 from shared.picture import Day, OpenShown, Picture, RuleShown
 from shared.picture import Shown as Limit

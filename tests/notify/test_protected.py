@@ -4,8 +4,8 @@ from datetime import date
 
 import pytest
 
-from services.notify.desk import Outgoing
 from services.notify.routing import Routing
+from services.notify.rows import Outgoing
 from services.notify.stages.route import route
 from tests.notify.examples import (
     EHT,

@@ -12,11 +12,15 @@ from redis.asyncio import Redis
 
 from services.notify.access_log import AccessLog
 from services.notify.cli import purge
-from services.notify.desk import (
+from services.notify.desk import Desk
+from services.notify.office import Memory
+from services.notify.purging import PURGE, Purging
+from services.notify.retention import TABLES, Past
+from services.notify.routing import Retention, Routing
+from services.notify.rows import (
     Correction,
     Decision,
     Delivery,
-    Desk,
     Fate,
     Happened,
     Investigation,
@@ -30,10 +34,6 @@ from services.notify.desk import (
     Table,
     Taken,
 )
-from services.notify.office import Memory
-from services.notify.purging import PURGE, Purging
-from services.notify.retention import TABLES, Past
-from services.notify.routing import Retention, Routing
 from services.notify.standing import fold
 from services.notify.store import LEASE, Store
 from shared.broker import make_client

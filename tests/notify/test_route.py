@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from services.notify.desk import Case, Recipient
 from services.notify.routing import Routing
+from services.notify.rows import Case, Recipient
 from services.notify.stages.route import Decision, route, ways
 from shared.config import parse_config
 from shared.roster import Roster, RosterPupil

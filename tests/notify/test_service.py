@@ -12,7 +12,7 @@ import pytest
 
 from services.notify.app import create_app
 from services.notify.channels.sms_46elks.reports import report_url
-from services.notify.desk import Asked
+from services.notify.rows import Asked
 from services.notify.stages.route import address_key
 from services.notify.store import LEASE
 from shared.events import CaseAnswer, CaseTold

@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notify.desk import Desk, Recipient
+from services.notify.desk import Desk
 from services.notify.routing import SmsLimits
+from services.notify.rows import Recipient
 from services.notify.sms_limits import count, reached
 from tests.notify.examples import EHT, SCHOOL, TEACHER, THURSDAY
 

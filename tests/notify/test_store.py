@@ -7,7 +7,8 @@ import pytest
 from redis.asyncio import Redis
 
 from services.notify.delivery import Outcome
-from services.notify.desk import (
+from services.notify.desk import Desk
+from services.notify.rows import (
     IN_MEMORY,
     Answer,
     Asked,
@@ -18,7 +19,6 @@ from services.notify.desk import (
     DeadLetter,
     Decision,
     Delivery,
-    Desk,
     Fate,
     Finding,
     Happened,

@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from services.notify.desk import Outgoing
 from services.notify.routing import Routing
+from services.notify.rows import Outgoing
 from shared.events import CaseMessage
 from tests.notify.examples import (
     EHT,

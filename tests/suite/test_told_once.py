@@ -23,7 +23,7 @@ import msgspec
 import pytest
 from redis import Redis
 
-from services.notify.desk import Asked, Page
+from services.notify.rows import Asked, Page
 from services.notify.store import LEASE, key
 from shared.events import FACT, CaseMessage, CaseStep, CaseTold, TimeReached
 from shared.roster import ROSTER, Roster

@@ -10,11 +10,12 @@ from starlette.routing import BaseRoute
 
 from services.notify.access import Visitor, own_pupils
 from services.notify.answers import AnswerRefusedError, Form, Taken
-from services.notify.desk import Desk, Happened, Note, Shown, Signal, about
+from services.notify.desk import Desk
 from services.notify.pages.answer import Filled
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.signal import Concern, Opened, concern_of, offered
 from services.notify.pages.words import Words
+from services.notify.rows import Happened, Note, Shown, Signal, about
 from services.notify.views.now import PupilNow, State, by_urgency, pupils_now
 from shared.picture import Picture
 from shared.roster import RosterPupil

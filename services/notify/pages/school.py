@@ -11,11 +11,11 @@ from starlette.routing import BaseRoute
 
 from services.notify.access import all_pupils
 from services.notify.access_log import Access
-from services.notify.desk import Counted
 from services.notify.once_a_minute import OnceAMinute
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.pupils import Cases, names_of
 from services.notify.pages.words import LEVELS, RESULTS, WAYS, WHATS, Words, about
+from services.notify.rows import Counted
 from services.notify.views.coordination import Coordination, coordination
 from services.notify.views.now import pupils_now
 from shared.rulebook import Rulebook

@@ -9,10 +9,10 @@ from starlette.routing import BaseRoute
 
 from services.notify.access import Visitor
 from services.notify.casework import CaseworkRefusedError, InvestigationStep, Pupil, newest
-from services.notify.desk import Report
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.pupils import Cases, Pictures, names_of
 from services.notify.pages.strip import summed
+from services.notify.rows import Report
 
 
 class Investigations(Cases, Protocol):

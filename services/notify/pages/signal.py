@@ -16,11 +16,11 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from services.notify.answers import AnswerRefusedError, Form, NotNowError, Taken, UnknownLinkError
-from services.notify.desk import Case, Fate, Happened, Page, Shown, Signal
 from services.notify.pages.answer import Filled
 from services.notify.pages.forms import LONGEST, body_of, filled, is_ours, proof
 from services.notify.pages.site import Site
 from services.notify.pages.words import Words, fate
+from services.notify.rows import Case, Fate, Happened, Page, Shown, Signal
 from shared.events import AnswerKind
 from shared.picture import Picture
 from shared.telemetry import note

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
-from services.notify.desk import Fate, Signal
+from services.notify.rows import Fate, Signal
 from services.notify.sessions import How
 from shared.events import AnswerKind, Status, StepKind
 from shared.rulebook import Audience

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from services.notify.desk import Outgoing, Recipient
+from services.notify.rows import Outgoing, Recipient
 from shared.roster import StaffMember
 
 

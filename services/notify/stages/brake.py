@@ -7,7 +7,8 @@ is never a storm: so many leave on the first day of an installation, and on ever
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from services.notify.desk import IT, Brake, Desk, Outgoing, Recipient, Volume
+from services.notify.desk import Desk
+from services.notify.rows import IT, Brake, Outgoing, Recipient, Volume
 from shared.roster import Roster
 
 DAYS = 20

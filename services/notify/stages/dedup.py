@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from services.notify.desk import Case, Finding, Telling
+from services.notify.rows import Case, Finding, Telling
 from services.notify.stages.route import Decision
 
 

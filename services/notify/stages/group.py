@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from services.notify.desk import Item
+from services.notify.rows import Item
 from shared.calendar import SchoolCalendar
 from shared.roster import slot_of
 

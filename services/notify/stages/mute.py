@@ -8,8 +8,8 @@ was told always pass.
 from collections.abc import Iterable
 from datetime import datetime, time
 
-from services.notify.desk import Case, Finding, Live, Outbreak
 from services.notify.routing import QuietHours, Routing, Silence
+from services.notify.rows import Case, Finding, Live, Outbreak
 from services.notify.stages.route import Decision, matches
 from shared.calendar import SchoolCalendar
 from shared.roster import Roster

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 from hashlib import sha256
 from typing import Protocol
 
-from services.notify.desk import IT, PROTECTED, Case, Recipient, Send
 from services.notify.routing import NO_ROUTE, Matcher, Rotation, Route, Routing
+from services.notify.rows import IT, PROTECTED, Case, Recipient, Send
 from shared.roster import Roster, RosterPupil, StaffMember
 
 _WEEK = 7

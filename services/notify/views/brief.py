@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
 
-from services.notify.desk import Decision, Desk, about
+from services.notify.desk import Desk
+from services.notify.rows import Decision, about
 from services.notify.views.now import PupilNow, by_urgency, pupils_now
 from shared.roster import RosterPupil
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from services.notify.desk import Counted
+from services.notify.rows import Counted
 from services.notify.views.now import PupilNow
 from shared.events import StepKind
 from shared.roster import RosterPupil

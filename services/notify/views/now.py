@@ -6,7 +6,8 @@ from datetime import date
 from functools import cached_property
 from typing import Literal
 
-from services.notify.desk import Case, Desk, Finding, about
+from services.notify.desk import Desk
+from services.notify.rows import Case, Finding, about
 from shared.roster import RosterPupil
 
 State = Literal["needs", "watch", "better", "answered", "calm"]
