@@ -42,6 +42,16 @@ class Day(msgspec.Struct, frozen=True, array_like=True):
     """Of a day off."""
 
 
+class Earlier(msgspec.Struct, frozen=True, array_like=True):
+    """A school day before the strip's on which not all was attended, or registered."""
+
+    date: date
+    scheduled: int
+    """Lessons."""
+    counts: dict[Status, int]
+    """Of them those that were late, missed in part or whole, or not registered."""
+
+
 class Shown(msgspec.Struct, frozen=True):
     """A limit and the value beside it."""
 
@@ -88,6 +98,8 @@ class Picture(msgspec.Struct, frozen=True):
     next_on: date | None = None
     """When somebody more is told, unless somebody answers before."""
     next_to: list[Audience] = []
+    earlier: list[Earlier] = []
+    """Of the school year, the oldest first; of a brief picture none."""
 
 
 class Wanted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

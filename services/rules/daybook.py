@@ -219,6 +219,14 @@ class Daybook:
         counting = row[COUNTING] > 0
         return counting & (row[MISSED] == row[COUNTING]), counting
 
+    def lessons(self, day: int, slot: int) -> tuple[int, int]:
+        """How many lessons of a day were scheduled, and how many of them count."""
+        row, width = day - self.first, self.sums.shape[2]
+        if not (0 <= row < len(self.sums) and slot < width):
+            return 0, 0
+        scheduled, counting = self.sums[row, (SCHEDULED, COUNTING), slot].tolist()
+        return scheduled, counting
+
     def drop_before(self, day: int) -> None:
         """Give up the rows of dates before a day."""
         rows = min(max(0, day - self.first), len(self.sums))

@@ -3,11 +3,13 @@
 Looking changes nothing that is kept: figures are measured as at a close, and only shown.
 """
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 
-from services.rules.closing import Closing
+from services.rules.closing import Closing, Part
 from services.rules.explain import (
     STRIP_DAYS,
     ExplainError,
@@ -18,10 +20,10 @@ from services.rules.explain import (
 from services.rules.explain_numbers import Spoken
 from services.rules.explanation import Explanation, RuleSeen
 from services.rules.partition import Partition
-from services.rules.pupil import Pupil
+from services.rules.pupil import Pupil, measured
 from services.rules.window import Lessons
-from shared.events import CaseStep
-from shared.picture import Day, Lesson, OpenShown, Picture, RuleShown, Shown
+from shared.events import CaseStep, Status
+from shared.picture import Day, Earlier, Lesson, OpenShown, Picture, RuleShown, Shown
 
 _SPOKEN = {code: Spoken(code) for code in ("sv", "en")}
 
@@ -74,10 +76,11 @@ class Sight:
 
         `brief`: of the rules only those that are open or hold.
         """
-        live = Live(self._partition, self._school, pupil)
-        if live.pupil is None or self._closing is None:
+        live, closing = Live(self._partition, self._school, pupil), self._closing
+        if live.pupil is None or closing is None:
             return None
-        return _picture(explain(live, closing=self._closing, brief=brief))
+        earlier = [] if brief else list(_earlier(live.pupil, closing.parts[0]))
+        return _picture(explain(live, closing=closing, brief=brief), earlier)
 
 
 def registered(partition: Partition, school: str) -> tuple[int, int]:
@@ -91,7 +94,28 @@ def registered(partition: Partition, school: str) -> tuple[int, int]:
     return sum(lessons for lessons, _ in counts), sum(missing for _, missing in counts)
 
 
-def _picture(found: Explanation) -> Picture:
+def _earlier(pupil: Pupil, part: Part) -> Iterator[Earlier]:
+    """What the school year's days before the strip's were, by lessons that are held or summed.
+
+    Attended ones are not held that long, but their days are added up.
+    """
+    days = part.at.calendar.window(part.at.day)[:-STRIP_DAYS]
+    counts: dict[int, Counter[Status]] = {day.toordinal(): Counter() for day in days}
+    for known in pupil.lessons.values():
+        if known.day in counts and known.day >= pupil.enrolled:
+            shown = measured(known, pupil.bus, part.days)
+            if not shown.plain:
+                counts[known.day][shown.status] += 1
+    for day in days:
+        ordinal = day.toordinal()
+        scheduled, counting = part.book.lessons(ordinal, pupil.slot)
+        if ordinal >= pupil.enrolled and scheduled > counting:
+            counts[ordinal][Status.UNREPORTED] = scheduled - counting
+        if counts[ordinal]:
+            yield Earlier(day, scheduled, dict(counts[ordinal]))
+
+
+def _picture(found: Explanation, earlier: list[Earlier]) -> Picture:
     deadline = found.who.deadline
     return Picture(
         found.as_of,
@@ -121,6 +145,7 @@ def _picture(found: Explanation) -> Picture:
         ],
         deadline.on if deadline else None,
         deadline.audience if deadline else [],
+        earlier,
     )
 
 

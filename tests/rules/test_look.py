@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from starlette.applications import Starlette
 
+from services.rules.example import EXAMPLE_CALENDAR, facts
 from services.rules.explain import explain
 from services.rules.look import Live, Sight, registered
 from services.rules.looking import look_routes
@@ -20,8 +21,8 @@ from services.rules.replay import Replay
 from services.rules.window import Registration, instant_of
 from shared.config import read_config
 from shared.events import CalendarChanged, Fact, RulebookChanged, Status
-from shared.picture import MOST, Looked, Picture, Wanted
-from shared.rulebook import Rulebook
+from shared.picture import MOST, Earlier, Looked, Picture, Wanted
+from shared.rulebook import Example, Rulebook
 from tests.streams import CALENDAR_CONTENT, random_stream
 
 SHIPPED = read_config(Path("deploy/config/rulebook.yaml"), Rulebook).model_dump(mode="json")
@@ -116,6 +117,27 @@ def test_nobody_is_shown_of_whom_nothing_is_known() -> None:
 
     assert looked(owner, "skola-1", "nobody") is None
     assert looked(owner, "nowhere", "nobody") is None
+
+
+def test_what_was_missed_earlier_in_the_year_is_shown_when_attended_lessons_are_let_go() -> None:
+    owner = Partition()
+    stream = [
+        CalendarChanged(version="kalender-1", content=EXAMPLE_CALENDAR.model_dump(mode="json")),
+        RulebookChanged(version="regelbok-1", content=SHIPPED),
+        *facts(Example(strip="puel- .*1 ppvlo ppppp*97 ueppp*10", level=0)),
+    ]
+    for number, fact in enumerate(stream, 1):
+        owner.fold((number, 0), fact)
+    ((school, pupil),) = people(owner)
+    picture = looked(owner, school, pupil)
+
+    assert len(owner.schools[school].pupils[pupil].lessons) < 80 * 5, "the others are let go"
+    assert picture is not None
+    one_each = (Status.UNEXCUSED, Status.EXCUSED, Status.LATE, Status.UNREPORTED)
+    assert picture.earlier == [
+        Earlier(EXAMPLE_CALENDAR.school_days[0], 5, dict.fromkeys(one_each, 1)),
+        Earlier(EXAMPLE_CALENDAR.school_days[2], 5, {Status.LEAVE: 1, Status.LATE: 1}),
+    ]
 
 
 # Over HTTP

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from services.notify.pages.strip import LEGEND, PATTERNS, strip, told_days
+from services.notify.pages.strip import LEGEND, PATTERNS, strip, told_days, told_earlier
 from services.notify.pages.words import ANSWERS, LEVELS, ROLES, Words, day_of, moment_of
 from shared.picture import Day
 
@@ -85,6 +85,7 @@ class Site:
                 "legend_of": LEGEND,
                 "patterns": PATTERNS,
                 "told_days": told_days,
+                "told_earlier": told_earlier,
                 "draw": partial(_drawn, language),
                 "visit": None,
                 "csrf": "",

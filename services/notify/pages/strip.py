@@ -5,6 +5,7 @@ colours otherwise; each day of a large one says in words what it shows. Drawn as
 alone, since the Content-Security-Policy lets no style in.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +16,7 @@ from markupsafe import Markup, escape
 
 from services.notify.pages.words import STATUSES, Words, day_of
 from shared.events import Status
-from shared.picture import Day, Lesson
+from shared.picture import Day, Earlier, Lesson
 
 
 @dataclass(frozen=True)
@@ -127,14 +128,30 @@ def _shown_as(lesson: Lesson) -> str:
     return "present" if lesson.bus_delay else SHOWN_AS[lesson.status]
 
 
+def told_earlier(days: Sequence[Earlier]) -> list[tuple[date, Words]]:
+    """School days before the strip's, as a list in the same words, in their order."""
+    return [
+        (
+            day.date,
+            _words(
+                Counter({SHOWN_AS[status]: count for status, count in day.counts.items()}),
+                day.scheduled,
+            ),
+        )
+        for day in days
+    ]
+
+
 def _told(day: Day) -> Words:
+    return _words(Counter(_shown_as(lesson) for lesson in day.lessons), len(day.lessons))
+
+
+def _words(known: Counter[str], of: int) -> Words:
     """What became of a day's lessons: `3 av 5 lektioner: 2 ogiltig frånvaro, 1 sen ankomst`."""
-    known = [_shown_as(lesson) for lesson in day.lessons]
-    missed = len(known) - known.count("present")
-    kinds = [(words, known.count(key)) for key, words in LEGEND if key != "present"]
-    sv = ", ".join(f"{count} {words.sv}" for words, count in kinds if count)
-    en = ", ".join(f"{count} {words.en}" for words, count in kinds if count)
-    of = len(known)
+    kinds = [(words, known[key]) for key, words in LEGEND if key != "present" and known[key]]
+    missed = sum(count for _, count in kinds)
+    sv = ", ".join(f"{count} {words.sv}" for words, count in kinds)
+    en = ", ".join(f"{count} {words.en}" for words, count in kinds)
     return Words(f"{missed} av {of} lektioner: {sv}", f"{missed} of {of} lessons: {en}")
 
 
