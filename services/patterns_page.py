@@ -112,8 +112,9 @@ FORMULAS = {
     "was cleared within them; else 0.",
     "improvement": "absence_share of the last N school days / the same on the day since which the "
     "oldest open ordinary finding has stood; no value when none is open.",
-    "unanswered": "school days after the oldest unanswered telling, while an ordinary finding is "
-    "open; else 0. An answer answers every telling up to its day.",
+    "unanswered": "school days after the oldest telling that waits for an answer, while an "
+    "ordinary finding is open; else 0. A telling waits as long as a finding stands of which it "
+    "told; an answer answers every telling up to its day.",
     "class_newly_absent": "pupils of the class for whom the day is an absent day and the school "
     "day before is not / pupils of the class with counting lessons on the day.",
     "class_newly_absent_ratio": "class_newly_absent / its median over the N school days before; no "

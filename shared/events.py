@@ -162,6 +162,9 @@ class CaseTold(Message):
     pupil: Name
     recipient: Name = Field(description="Staff id of whom it was told to.")
     on: date = Field(description="Local date.")
+    rules: tuple[Name, ...] = Field(
+        default=(), description="Rules of whose findings it told; empty: that is not said."
+    )
 
 
 AnswerKind = Literal[

@@ -247,6 +247,11 @@ class Rule(ConfigPart):
         """Looks at a pupil's registrations alone, and its finding is a concern."""
         return not (self.units or self.on_case or self.good_news or self.shadow)
 
+    @cached_property
+    def reminds(self) -> bool:
+        """Looks at how long nobody has answered: its telling calls for no answer of its own."""
+        return any(leaf.indicator == "unanswered" for leaf in self.leaves)
+
     @property
     def rate(self) -> bool:
         """Does any level look at a share or rate of a pupil's?"""

@@ -30,6 +30,7 @@ from services.notify.rows import (
     Texted,
     Unreachable,
     Volume,
+    about_of,
     finding_key,
 )
 from shared.events import CaseStep
@@ -105,16 +106,16 @@ class Desk:
         if table == "findings":
             self.unsettled.add(key)
             if self._by_about is not None:
-                self._by_about.setdefault(_about_of(key), {})[key] = None
+                self._by_about.setdefault(about_of(key), {})[key] = None
         self._changes[table, key] = row
 
     def drop(self, table: Table, key: Key) -> None:
         if table in IN_MEMORY:
             getattr(self, table).pop(key, None)
         if table == "findings" and self._by_about is not None:
-            self._by_about.get(_about_of(key), {}).pop(key, None)
-            if not self._by_about.get(_about_of(key), True):
-                del self._by_about[_about_of(key)]
+            self._by_about.get(about_of(key), {}).pop(key, None)
+            if not self._by_about.get(about_of(key), True):
+                del self._by_about[about_of(key)]
         self._changes[table, key] = None
 
     def look_at_again(self, who: Key) -> None:
@@ -133,11 +134,6 @@ class Desk:
 def history_key(school: str, pupil: str, line: Key) -> Key:
     """Of a line of a pupil's history; neither school nor pupil has a space."""
     return f"{school}/{pupil} {line}"
-
-
-def _about_of(finding: Key) -> Key:
-    """Whom a finding's key is about; no rule's name has a space."""
-    return finding.rpartition(" ")[0]
 
 
 def key_of(step: CaseStep) -> Key:

@@ -1,5 +1,6 @@
 """The last stage, record: what each outcome of a try changes on the desk."""
 
+from collections import defaultdict
 from datetime import date, datetime
 from hashlib import sha256
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from services.notify.rows import (
     Said,
     Shown,
     Telling,
+    rule_of,
 )
 from services.notify.telling import free_corrections, let_go
 from shared.events import CaseTold
@@ -87,7 +89,7 @@ def record(desk: Desk, message: Outgoing, channel: str, on: date) -> None:
             finding = _standing(desk, item)
             if finding is not None:
                 _settle(desk, item.finding, finding, message, on)
-            _say_told(desk, message, item, on)
+    _say_told(desk, message, on)
     _write_histories(desk, message, channel, on)
     let_go(desk, message)
 
@@ -185,15 +187,23 @@ def _settle(desk: Desk, key: Key, finding: Finding, message: Outgoing, on: date 
         desk.put("findings", key, finding.but(told=told))
 
 
-def _say_told(desk: Desk, message: Outgoing, item: Item, on: date) -> None:
+def _say_told(desk: Desk, message: Outgoing, on: date) -> None:
     """Rules counts deadlines from here. Good news waits for no answer, and a unit has no case."""
-    school, _, pupil = item.about.partition("/")
-    if item.good_news or pupil.startswith("/"):
-        return
-    fact = CaseTold(
-        school=school, pupil=pupil, recipient=message.recipient.staff or INBOX, on=on
-    ).model_dump_json()
-    desk.put("said", f"told {message.recipient} {item.about} {on}", Said(school, pupil, fact))
+    told: defaultdict[str, set[str]] = defaultdict(set)
+    for item in message.items:
+        if not (item.good_news or item.correction or item.about.partition("/")[2].startswith("/")):
+            told[item.about].add(rule_of(item.finding))
+    for about, rules in told.items():
+        school, _, pupil = about.partition("/")
+        fact = CaseTold(
+            school=school,
+            pupil=pupil,
+            recipient=message.recipient.staff or INBOX,
+            on=on,
+            rules=tuple(sorted(rules)),
+        ).model_dump_json()
+        name = " ".join((str(message.recipient), about, str(on), *sorted(rules)))
+        desk.put("said", f"told {name}", Said(school, pupil, fact))
 
 
 def _write_histories(desk: Desk, message: Outgoing, channel: str, on: date) -> None:

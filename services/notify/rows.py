@@ -594,3 +594,12 @@ def about(school: str, pupil: str, unit: str) -> str:
 def finding_key(school: str, pupil: str, unit: str, rule: str) -> Key:
     """Names a finding among those that stand: one per pupil or unit, and rule."""
     return f"{about(school, pupil, unit)} {rule}"
+
+
+def about_of(finding: Key) -> str:
+    """Whom a finding's key is about. No rule's name has a space."""
+    return finding.rpartition(" ")[0]
+
+
+def rule_of(finding: Key) -> str:
+    return finding.rpartition(" ")[2]

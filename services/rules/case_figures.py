@@ -5,11 +5,27 @@ Asked as of a day, with what is known now: a finding that a correction took away
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Protocol
 
 from services.rules.case import Ended, ended
-from services.rules.pupil import Pupil
+from services.rules.pupil import Pupil, Told
 from shared.calendar import SchoolCalendar
 from shared.indicators import FigureKey
+
+
+class Kinds(Protocol):
+    """Which rules of a rulebook are of which kind."""
+
+    @property
+    def ordinary(self) -> Collection[str]:
+        """Those on registrations whose finding is a concern."""
+        ...
+
+    @property
+    def reminders(self) -> Collection[str]:
+        """Those that tell that nobody has answered."""
+        ...
+
 
 OnRecord = Ended
 """A finding that was cleared; one that stands is as one to be cleared on the last day there is."""
@@ -57,15 +73,48 @@ def relapses(records: Sequence[OnRecord], days: int, as_of: date, calendar: Scho
 
 
 def unanswered(
-    pupil: Pupil, records: Sequence[OnRecord], as_of: date, calendar: SchoolCalendar
+    pupil: Pupil,
+    records: Sequence[OnRecord],
+    kinds: Kinds,
+    as_of: date,
+    calendar: SchoolCalendar,
 ) -> int:
-    """School days since the oldest telling that nobody has answered, while a finding is open."""
-    day = as_of.toordinal()
+    """School days since the oldest telling that waits for an answer; 0: none does."""
+    since = waiting_since(pupil, records, kinds, as_of.toordinal())
+    return calendar.distance(date.fromordinal(since), as_of) if since else 0
+
+
+def waiting_since(pupil: Pupil, records: Sequence[OnRecord], kinds: Kinds, day: int) -> int:
+    """The day of the oldest telling that waits for an answer as of a day; 0: none does.
+
+    Any answer answers every telling up to its day. A telling waits as long as a finding stands of
+    which it told: what is over, or was taken back by a correction, needs no answer. One that does
+    not say of what, or tells of what other rules make of several findings, waits as long as
+    anything is open; a reminder calls for nothing that is not called for without it.
+    """
     if not pupil.told or not oldest_open(records, day):
         return 0
     answered = max((each.on for each in pupil.answers if each.on <= day), default=0)
-    waiting = [each.on for each in pupil.told if answered < each.on <= day]
-    return calendar.distance(date.fromordinal(min(waiting)), as_of) if waiting else 0
+    waiting = [
+        each.on
+        for each in pupil.told
+        if answered < each.on <= day and _stands(each, pupil, records, kinds, day)
+    ]
+    return min(waiting, default=0)
+
+
+def _stands(told: Told, pupil: Pupil, records: Sequence[OnRecord], kinds: Kinds, day: int) -> bool:
+    """Is anything of what was told still open, of which something is?
+
+    A rule's finding that opened after the one that was told of had ended is another.
+    """
+    if not told.rules:
+        return True
+    named = {rule for rule in told.rules if rule not in kinds.reminders}
+    if any(rule not in kinds.ordinary for rule in named):
+        return True
+    named -= {each.rule for each in pupil.ended if told.on <= each.on <= day}
+    return any(each.rule in named and each.since <= day < each.on for each in records)
 
 
 def _window(calendar: SchoolCalendar, as_of: date, days: int) -> tuple[int, int]:

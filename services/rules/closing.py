@@ -354,7 +354,8 @@ class Closing:
         if key.indicator == "findings":
             return findings(records, key, day, self._calendar), 1
         if key.indicator == "unanswered":
-            return unanswered(pupil, records, day, self._calendar), 1
+            kinds = asked.part.at.judges_on(day)
+            return unanswered(pupil, records, kinds, day, self._calendar), 1
         if relapses(records, int(key.days), day, self._calendar):
             share = figures[_share_of(key)]
             return int(share.over[place]), int(share.under[place])

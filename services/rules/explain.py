@@ -14,6 +14,7 @@ from math import ceil
 from typing import NamedTuple, Protocol
 
 from services.rules.case import Ended, Finding
+from services.rules.case_figures import on_record, waiting_since
 from services.rules.closing import Asked, Closing, DayClose
 from services.rules.engine import Engine, eased
 from services.rules.evidence import Seen, clearing_words
@@ -353,13 +354,10 @@ class _Explained:
         return sorted(known, key=_IN_ORDER.index), "audience"
 
     def _waiting_since(self) -> date | None:
-        """As `unanswered` counts it: any answer answers every telling up to its day."""
-        last = self._at.day.toordinal()
-        if not any(rule.ordinary for rule, _ in self._concerns()):
-            return None
-        answered = max((each.on for each in self._pupil.answers if each.on <= last), default=0)
-        waiting = [each.on for each in self._pupil.told if answered < each.on <= last]
-        return date.fromordinal(min(waiting)) if waiting else None
+        judges = self._at.judges
+        records = on_record(self._pupil, judges.ordinary, 0)
+        since = waiting_since(self._pupil, records, judges, self._at.day.toordinal())
+        return date.fromordinal(since) if since else None
 
     def _deadline(self, waiting_since: date) -> Deadline | None:
         waited = self._at.calendar.distance(waiting_since, self._at.day)

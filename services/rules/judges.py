@@ -16,6 +16,7 @@ class Judges:
         self.rules = {rule.id: rule for rule in rulebook.active}
         self.order = {rule.id: place for place, rule in enumerate(rulebook.active)}
         self.ordinary = frozenset(rule.id for rule in rulebook.active if rule.ordinary)
+        self.reminders = frozenset(rule.id for rule in rulebook.active if rule.reminds)
 
     @cached_property
     def plain(self) -> Engine:

@@ -62,10 +62,12 @@ class Answer(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class Told(msgspec.Struct, frozen=True, array_like=True, order=True):
-    """A telling: the ordinal of its date, and to whom."""
+    """A telling: the ordinal of its date, to whom, and of which rules' findings."""
 
     on: int
     recipient: str
+    rules: tuple[str, ...] = ()
+    """Empty: that was not said."""
 
 
 class Pupil(msgspec.Struct):
@@ -246,7 +248,8 @@ def _order(known: Enrolment) -> tuple[date, int, str]:
 
 def tell(pupil: Pupil, message: CaseTold, school: SchoolDays) -> None:
     """Somebody was told; deadlines count from here."""
-    known = Told(message.on.toordinal(), message.recipient)
+    rules = tuple(sorted(set(message.rules)))
+    known = Told(message.on.toordinal(), message.recipient, rules)
     if known not in pupil.told:
         pupil.told = sorted([*pupil.told, known])
         _correct_from(pupil, known.on, school)

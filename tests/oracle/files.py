@@ -182,6 +182,9 @@ class Rule:
         # ordinary either.
         self.ordinary = not (self.units or self.good_news or self.shadow or self.on_case)
 
+        # What it tells is that nobody has answered: to be told of it asks for no answer of its own.
+        self.reminds = any(leaf["indicator"] == "unanswered" for leaf in leaves)
+
         # One with a share or rate in any level needs 10 days and coverage 0.9, either set per
         # rule; others need neither.
         rate = any(leaf["indicator"] in RATES for leaf in leaves)

@@ -309,7 +309,7 @@ def _judge_pupil(school: School, pupil: Pupil, day: date, tally: Counter[str]) -
     sight = PupilSight(figures)
     for rule in rules:
         if rule.on_case and not isinstance(sight, CaseSight):
-            sight = CaseSight(figures, case.on_record(), pupil.talk)
+            sight = CaseSight(figures, case.on_record(), pupil.talk, case.ended)
         for step in _decide(school, case, rule, sight, today, tally):
             result.append(step | {"held_until": _held_until(school, pupil, step, day)})
     return result

@@ -1,7 +1,7 @@
 """How a rule is judged as of a school day: of a pupil, of a pupil's case, of a unit."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -180,13 +180,14 @@ class Talk:
     told: list[Plain]
     answers: list[Plain]
 
-    def unanswered(self, as_of: date) -> date | None:
-        """The date of the oldest telling without an answer on or after it."""
+    def unanswered(self, as_of: date, waits: Callable[[Plain], bool]) -> date | None:
+        """The date of the oldest telling that waits, without an answer on or after it."""
         answered = [_on(answer) for answer in self.answers if _on(answer) <= as_of]
         waiting = [
             _on(telling)
             for telling in self.told
             if _on(telling) <= as_of and not any(on >= _on(telling) for on in answered)
+            if waits(telling)
         ]
         return min(waiting, default=None)
 
@@ -198,10 +199,18 @@ def _on(fact: Plain) -> date:
 class CaseSight(PupilSight):
     """A pupil with what is on record of the other rules, after they were decided."""
 
-    def __init__(self, figures: Figures, record: Iterable[OnRecord], talk: Talk) -> None:
+    def __init__(
+        self,
+        figures: Figures,
+        record: Iterable[OnRecord],
+        talk: Talk,
+        ended: Mapping[str, Sequence[date]],
+    ) -> None:
+        """`ended`: by rule, the days on which a finding ended, cleared or taken away."""
         super().__init__(figures)
         self.record = list(record)
         self.talk = talk
+        self.ended = ended
         self._reached: dict[int, list[tuple[str, date | None]]] = {}
 
     def measure(self, condition: Plain, at: Judged) -> Measured:
@@ -218,8 +227,28 @@ class CaseSight(PupilSight):
             return self._relapse(condition["days"], plain, still_open, at.day)
         if name == "improvement":
             return self._improvement(condition["days"], still_open, at.day)
-        told = self.talk.unanswered(at.day) if still_open else None
+        told = self._unanswered(at, plain, {each.rule for each in still_open})
         return (0 if told is None else self._calendar.distance(told, at.day)), []
+
+    def _unanswered(self, at: Judged, plain: set[str], open_now: set[str]) -> date | None:
+        """The oldest telling that waits for an answer, while anything is open at all."""
+        reminders = {rule.id for rule in at.rulebook.active if rule.reminds}
+
+        def waits(telling: Plain) -> bool:
+            """Does something stand of which it told? Of what it told may not have been said; what
+            is made of other findings stands with any; and reminders count for nothing."""
+            told_of = set(telling.get("rules", ()))
+            asking = told_of - reminders
+            if not told_of or asking - plain:
+                return True
+            ended_since = {
+                rule
+                for rule, days in self.ended.items()
+                if any(_on(telling) <= day <= at.day for day in days)
+            }
+            return bool((asking - ended_since) & open_now)
+
+        return self.talk.unanswered(at.day, waits) if open_now else None
 
     @property
     def _calendar(self) -> Calendar:

@@ -1,5 +1,6 @@
 """Figures of a case, of random findings, tellings and answers, as the oracle measures them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -42,6 +43,10 @@ def _rule(name: str, condition: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": name, "title": {"sv": name, "en": name}, "levels": {1: condition}, **more}
 
 
+REMINDER = "reminder"
+TOLD_OF = (*ORDINARY, *ORDINARY, *OTHERS, *([REMINDER] * 4))
+"""Of what tellings tell: mostly of what an answer is wanted for, and of reminders."""
+
 WINDOWS = (1, 2, 3, 5, 10, 30)
 NAMED: Sequence[tuple[str, ...]] = ((), ("lates",), ("lates", "run", "share"))
 
@@ -64,6 +69,7 @@ BOOK: dict[str, Any] = {
         *(_rule(name, ABSENT) for name in ORDINARY),
         _rule("tried", ABSENT, shadow=True),
         _rule("cheer", ABSENT, good_news=True),
+        _rule(REMINDER, {"indicator": "unanswered", "at_least": 5}),
         *(_rule(f"on-a-case-{number}", each) for number, each in enumerate(CONDITIONS)),
     ],
 }
@@ -78,11 +84,13 @@ class RandomCase:
 
     records: list[OracleRecord]
     talk: Talk
+    ended: dict[str, list[date]]
 
 
 def random_case(random: Random, pupil: Pupil) -> RandomCase:
     """Lay findings, tellings and answers of a pupil into the service; what the oracle knows."""
     known: list[OracleRecord] = []
+    ended: dict[str, list[date]] = defaultdict(list)
     for rule in (*ORDINARY, *OTHERS):
         for _ in range(random.choice((0, 0, 1, 2))):
             since = random.randrange(len(DAYS))
@@ -102,9 +110,10 @@ def random_case(random: Random, pupil: Pupil) -> RandomCase:
             else:
                 first, last = DAYS[since].toordinal(), DAYS[end].toordinal()
                 pupil.ended.append(Ended(rule, first, last, fate != "taken away", reached))
+                ended[rule].append(DAYS[end])
                 if fate != "taken away":
                     known.append(OracleRecord(rule, DAYS[since], levels, DAYS[end]))
-    return RandomCase(known, _talk(random, pupil))
+    return RandomCase(known, _talk(random, pupil), ended)
 
 
 def _reached(levels: dict[date, int]) -> Reached:
@@ -117,13 +126,16 @@ def _reached(levels: dict[date, int]) -> Reached:
 
 def _talk(random: Random, pupil: Pupil) -> Talk:
     """Tellings, and fewer answers; also on days without school."""
-    told, answers = (
+    days, answers = (
         [DAYS[0] + timedelta(days=random.randrange(120)) for _ in range(random.randint(0, most))]
         for most in (5, 3)
     )
-    pupil.told = sorted(Told(day.toordinal(), "staff") for day in told)
+    told = [(day, tuple(random.sample(TOLD_OF, random.choice((0, 1, 1, 2))))) for day in days]
+    pupil.told = sorted(Told(day.toordinal(), "staff", rules) for day, rules in told)
     pupil.answers = sorted(Answer(day.toordinal(), "talked", "staff", 0) for day in answers)
-    return Talk([{"on": day} for day in told], [{"on": day} for day in answers])
+    return Talk(
+        [{"on": day, "rules": rules} for day, rules in told], [{"on": day} for day in answers]
+    )
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -131,7 +143,7 @@ def test_the_figures_of_random_cases_are_the_oracles(seed: int) -> None:
     random, made = Random(seed), RandomSchool(seed, PUPILS)
     cases = [random_case(random, pupil) for pupil in made.pupils]
     sights = [
-        CaseSight(figures, case.records, case.talk)
+        CaseSight(figures, case.records, case.talk, case.ended)
         for figures, case in zip(made.figures, cases, strict=True)
     ]
     closing = Closing([made.school.part(close_of(DAYS[-1], JUDGES))])
@@ -237,8 +249,42 @@ def test_what_nobody_answered_counts_school_days(
     pupil.told = [Told(at(place), "staff") for place in told]
     pupil.answers = [Answer(at(place), "talked", "staff", 0) for place in answered]
 
-    assert unanswered(pupil, [kept(3)], DAYS[9], CALENDAR) == wanted
-    assert unanswered(pupil, [kept(3, 9)], DAYS[9], CALENDAR) == 0
+    assert unanswered(pupil, [kept(3)], JUDGES, DAYS[9], CALENDAR) == wanted
+    assert unanswered(pupil, [kept(3, 9)], JUDGES, DAYS[9], CALENDAR) == 0
+
+
+@pytest.mark.parametrize(
+    ("told_of", "open_rules", "ended_on", "waits"),
+    [
+        (("run",), ["run", "lates"], {}, True),
+        (("run",), ["lates"], {}, False),
+        (("run", "lates"), ["lates"], {}, True),
+        (("run",), ["run"], {"run": 4}, True),
+        (("run",), ["run"], {"run": 5}, False),
+        (("run",), ["run"], {"run": 9}, False),
+        (("run", "lates"), ["run", "lates"], {"run": 6}, True),
+        ((REMINDER,), ["lates"], {}, False),
+        ((REMINDER, "run"), ["run"], {}, True),
+        (("on-a-case-0",), ["lates"], {}, True),
+        (("gone",), ["lates"], {}, True),
+        (("gone",), [], {}, False),
+        ((), ["lates"], {}, True),
+    ],
+)
+def test_a_telling_waits_for_an_answer_as_long_as_something_stands_of_which_it_told(
+    told_of: tuple[str, ...], open_rules: list[str], ended_on: dict[str, int], *, waits: bool
+) -> None:
+    """What came back after it had ended is another finding, to be told of by itself."""
+    pupil = Pupil(slot=0)
+    pupil.told = [Told(at(5), "staff", told_of)]
+    pupil.ended = [
+        Ended(rule, at(1), at(place), cleared, (at(1), 0, 0, 0))
+        for rule, place in ended_on.items()
+        for cleared in (True, False)
+    ]
+    records = [kept(3, rule=rule) for rule in open_rules]
+
+    assert unanswered(pupil, records, JUDGES, DAYS[9], CALENDAR) == (4 if waits else 0)
 
 
 def test_on_record_is_what_stands_and_what_was_cleared_of_ordinary_rules() -> None:

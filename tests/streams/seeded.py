@@ -480,7 +480,13 @@ class _Stream:
         for pupil in self.pupils:
             on = day - timedelta(days=self.random.choice((0, 0, 0, 1, 3, 9, 40)))
             if pupil.sent and self.random.random() < 0.06:
-                told = CaseTold(school=pupil.school, pupil=pupil.name, recipient="lärare", on=on)
+                told = CaseTold(
+                    school=pupil.school,
+                    pupil=pupil.name,
+                    recipient="lärare",
+                    on=on,
+                    rules=self._told_of(pupil.name, on),
+                )
                 talk += [told] * self.random.choice((1, 1, 2))
             if pupil.sent and self.random.random() < 0.04:
                 answer = self.random.choice(get_args(AnswerKind))
@@ -496,6 +502,18 @@ class _Stream:
                     )
                 )
         return talk
+
+    def _told_of(self, pupil: str, on: date) -> tuple[str, ...]:
+        """Of which rules a telling told, where it says so; by dice of its own."""
+        dice = Random(f"{pupil} {on}")
+        known = sorted({rule["id"] for book in self.rulebooks.values() for rule in book["rules"]})
+        of: tuple[list[str], ...] = (
+            [],
+            dice.sample(known, min(len(known), 6)),
+            dice.sample(known, 1),
+            ["gone"],
+        )
+        return tuple(dice.choices(of, (2, 6, 2, 1))[0])
 
     def _closes(self, day: date, n: int, often: float) -> Iterator[DayClosed]:
         history = n < self.history_until

@@ -71,7 +71,16 @@ def records(draw: st.DrawFn) -> PupilRecord:
 
 def tellings() -> st.SearchStrategy[CaseTold]:
     on = st.sampled_from(_FEW_DAYS)
-    return st.builds(CaseTold, school=_SCHOOL, pupil=_PUPILS, recipient=_STAFF, on=on)
+    rules = st.sampled_from(
+        (
+            (),
+            ("absent-run", "share"),
+            ("unexcused-lessons",),
+            ("unanswered",),
+            ("findings", "lates"),
+        )
+    )
+    return st.builds(CaseTold, school=_SCHOOL, pupil=_PUPILS, recipient=_STAFF, on=on, rules=rules)
 
 
 @st.composite
