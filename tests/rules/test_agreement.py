@@ -153,6 +153,7 @@ SEEDS: dict[str, Sequence[int]] = {"every": range(10), "on a case": (15, 30, 31,
 many seeds those in which a relapse is retracted."""
 
 PUPILS = {"every": 20, "on a case": 12}
+DAYS = {"every": 40, "on a case": 50}
 
 RULES = {
     rule["id"]: None
@@ -165,7 +166,7 @@ RULES = {
 def judged(book: str, seed: int) -> tuple[list[CaseStep], list[Told]]:
     """A stream's steps by the fold and by the oracle. Once for all rules, which stand alone, but
     for those on a case."""
-    facts = random_stream(seed, pupils=PUPILS[book], days=50, rulebooks=EVERY_RULEBOOKS)
+    facts = random_stream(seed, pupils=PUPILS[book], days=DAYS[book], rulebooks=EVERY_RULEBOOKS)
     return told(facts, BOOKS[book], CALENDAR_CONTENT), expected(
         facts, BOOKS[book], CALENDAR_CONTENT
     )
