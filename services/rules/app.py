@@ -88,8 +88,12 @@ def create_app(settings: Settings | None = None) -> Starlette:
             await broker.stop()
             await client.aclose()
 
+    looking = asyncio.Lock()
+
     async def pictures(wanted: Wanted) -> Looked:
-        return await _looked(settings, owners, wanted)
+        # Of pages that are asked for together, the first ones are then not as late as the last.
+        async with looking:
+            return await _looked(settings, owners, wanted)
 
     routes = look_routes(settings.internal_secret, pictures)
     return service_app(lifeline, running, routes)
