@@ -1,9 +1,10 @@
 """The work-team brief: what a meeting goes through, and what it decides."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -15,7 +16,9 @@ from services.notify.casework import CaseworkRefusedError
 from services.notify.pages.door import Door, Visit
 from services.notify.pages.pupils import Cases, names_of
 from services.notify.pages.words import Words
+from services.notify.rows import Decision, Signal
 from services.notify.views.brief import Line, Part, brief, teams
+from services.notify.views.now import PupilNow
 
 PARTS: Mapping[Part, Words] = {
     "overdue": Words("Försenade beslut", "Overdue decisions"),
@@ -139,24 +142,49 @@ class _Meeting:
         )
 
 
+@dataclass(frozen=True)
+class _Owed:
+    """A decision that is not done yet."""
+
+    name: str
+    row: Decision
+    who: str
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line as it is shown. No mapping: of those, templates look for attributes first."""
+
+    now: PupilNow
+    name: str
+    school_class: str
+    teachers: str
+    reference: str
+    signals: Sequence[Signal]
+    more: int
+    decisions: Sequence[_Owed]
+
+
 def _line(
-    visit: Visit, line: Line, *, signals: Mapping[str, Any], staff: Mapping[str, str], codes: bool
-) -> dict[str, Any]:
+    visit: Visit,
+    line: Line,
+    *,
+    signals: Mapping[str, Signal],
+    staff: Mapping[str, str],
+    codes: bool,
+) -> _Row:
     now, pupil = line.now, line.now.pupil
     teachers: Sequence[str] = [staff.get(each, each) for each in pupil.contact_teachers]
-    return {
-        "now": now,
-        "name": pupil.pupil if codes else pupil.name or pupil.pupil,
-        "school_class": "" if codes else pupil.school_class,
-        "teachers": "" if codes else ", ".join(teachers),
-        "reference": visit.reference(pupil),
-        "signals": [signals[each.shows] for each in now.findings[:_NAMED] if each.shows in signals],
-        "more": len(now.findings[_NAMED:]),
-        "decisions": [
-            {"name": name, "row": row, "who": staff.get(row.who, row.who)}
-            for name, row in line.decisions
-        ],
-    }
+    return _Row(
+        now,
+        pupil.pupil if codes else pupil.name or pupil.pupil,
+        "" if codes else pupil.school_class,
+        "" if codes else ", ".join(teachers),
+        visit.reference(pupil),
+        [signals[each.shows] for each in now.findings[:_NAMED] if each.shows in signals],
+        len(now.findings[_NAMED:]),
+        [_Owed(name, row, staff.get(row.who, row.who)) for name, row in line.decisions],
+    )
 
 
 def _back(form: Mapping[str, str]) -> dict[str, str]:
