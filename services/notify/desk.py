@@ -78,16 +78,20 @@ class Desk:
     routed: list[str] = field(default_factory=list)
     """Decisions taken since last asked, for the metrics."""
     _changes: dict[tuple[Table, Key], Row | None] = field(default_factory=dict)
-    _by_about: dict[Key, dict[Key, None]] | None = None
-    """The keys of findings by pupil or unit, in the order in which they came; None: not yet."""
+    _by_about: dict[Key, dict[Key, None]] = field(default_factory=dict)
+    """The keys of findings by pupil or unit, in the order in which they came."""
+
+    def __post_init__(self) -> None:
+        for key in self.findings:
+            self._file(key)
 
     def of(self, who: Key) -> list[Finding]:
-        """What stands of a pupil or unit."""
-        if self._by_about is None:
-            self._by_about = {}
-            for key, finding in self.findings.items():
-                self._by_about.setdefault(finding.about, {})[key] = None
-        return [self.findings[key] for key in self._by_about.get(who, ())]
+        """What stands of a pupil or unit; also while another thread changes it."""
+        keys = tuple(self._by_about.get(who, ()))
+        return [finding for key in keys if (finding := self.findings.get(key)) is not None]
+
+    def _file(self, finding: Key) -> None:
+        self._by_about.setdefault(about_of(finding), {})[finding] = None
 
     def reached_by_all(self, partitions: int) -> datetime | None:
         """The school time that every partition has reached; None before each has reached any."""
@@ -105,17 +109,17 @@ class Desk:
             getattr(self, table)[key] = row
         if table == "findings":
             self.unsettled.add(key)
-            if self._by_about is not None:
-                self._by_about.setdefault(about_of(key), {})[key] = None
+            self._file(key)
         self._changes[table, key] = row
 
     def drop(self, table: Table, key: Key) -> None:
         if table in IN_MEMORY:
             getattr(self, table).pop(key, None)
-        if table == "findings" and self._by_about is not None:
-            self._by_about.get(about_of(key), {}).pop(key, None)
-            if not self._by_about.get(about_of(key), True):
-                del self._by_about[about_of(key)]
+        if table == "findings":
+            left = self._by_about.get(about_of(key), {})
+            left.pop(key, None)
+            if not left:
+                self._by_about.pop(about_of(key), None)
         self._changes[table, key] = None
 
     def look_at_again(self, who: Key) -> None:

@@ -81,15 +81,13 @@ class Store:
 
     async def load(self) -> Desk:
         """The desk as it was last written."""
-        desk = Desk()
         once = _Once()
+        held: dict[str, Any] = {table: {} for table in IN_MEMORY}
         for table, row in IN_MEMORY.items():
             decode = msgspec.json.Decoder(row).decode
-            held = getattr(desk, table)
             async for name, raw in self._client.hscan_iter(key(table), count=_AT_A_TIME):
-                held[name.decode()] = once.slim(decode(raw))
-        desk.unsettled.update(desk.findings)
-        return desk
+                held[table][name.decode()] = once.slim(decode(raw))
+        return Desk(**held, unsettled=set(held["findings"]))
 
     async def positions(self, partitions: int) -> list[str]:
         """Where reading goes on, by partition."""
