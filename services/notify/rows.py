@@ -596,10 +596,6 @@ def finding_key(school: str, pupil: str, unit: str, rule: str) -> Key:
     return f"{about(school, pupil, unit)} {rule}"
 
 
-def about_of(finding: Key) -> str:
-    """Whom a finding's key is about. No rule's name has a space."""
-    return finding.rpartition(" ")[0]
-
-
 def rule_of(finding: Key) -> str:
+    """The rule of a finding's key. No rule's name has a space."""
     return finding.rpartition(" ")[2]

@@ -49,5 +49,5 @@ def test_of_somebody_stands_what_was_put_and_not_dropped(
         for school, (pupil, unit) in (("skola-1", who) for who in WHO):
             name = about(school, pupil, unit)
             stands = [each for each in desk.findings.values() if each.about == name]
-            assert sorted(desk.of(name), key=str) == sorted(stands, key=str)
-            assert Desk(findings=dict(desk.findings)).of(name) == stands
+            assert desk.of(name) == sorted(stands, key=lambda each: each.rule)
+            assert Desk(findings=dict(desk.findings)).of(name) == desk.of(name)
