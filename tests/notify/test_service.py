@@ -239,10 +239,16 @@ async def test_when_the_gateway_has_accepted_rules_hears_who_was_told_of_whom(
 
     assert home != other
     assert await school.told(home) == [
-        CaseTold(school=SCHOOL, pupil=PUPIL, recipient=EHT, on=WEDNESDAY)
+        CaseTold(school=SCHOOL, pupil=PUPIL, recipient=EHT, on=WEDNESDAY, rules=("high-absence",))
     ]
     assert await school.told(other) == [
-        CaseTold(school=SCHOOL, pupil=far_pupil, recipient=TEACHER, on=THURSDAY)
+        CaseTold(
+            school=SCHOOL,
+            pupil=far_pupil,
+            recipient=TEACHER,
+            on=THURSDAY,
+            rules=("high-absence", "late-arrivals"),
+        )
     ]
 
 
