@@ -124,7 +124,7 @@ _CHANGES = {"RuleChange": "Rule", "SchoolChange": "Rulebook"}
 class _ForEditors(GenerateJsonSchema):
     """pydantic's schema, less the titles that only repeat a key."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
         return False
 
 

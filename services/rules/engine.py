@@ -299,7 +299,7 @@ def eased(leaf: Condition, ease: Fraction) -> Fraction:
     """A threshold made easier to reach: an `at_least` multiplied, an `at_most` divided."""
     if leaf.at_least is not None:
         return Fraction(leaf.at_least) * ease
-    assert leaf.at_most is not None, "a leaf has one threshold"  # noqa: S101
+    assert leaf.at_most is not None, "a leaf has one threshold"  # noqa: S101 - the model refuses others
     return Fraction(leaf.at_most) / ease
 
 
@@ -343,7 +343,7 @@ _AT_MOST = 16
 """Definitions in a ruleset."""
 
 
-class _Ruleset(Host):  # type: ignore[misc]
+class _Ruleset(Host):  # type: ignore[misc]  # durable_rules has no types
     """A private host with one ruleset: durable_rules' own registry is global and has threads."""
 
     def __init__(self, definitions: Mapping[_Name, Any]) -> None:

@@ -5,26 +5,23 @@ whether a level holds from the engine that judges it. Only whether a single figu
 single limit is compared here, exactly, to be shown.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, tzinfo
+from collections.abc import Iterator, Sequence
+from datetime import date
 from fractions import Fraction
-from functools import lru_cache
 from math import ceil
 from typing import NamedTuple, Protocol
 
 from services.rules.case import Ended, Finding
 from services.rules.case_figures import on_record, waiting_since
-from services.rules.closing import Asked, Closing, DayClose
+from services.rules.closing import Asked, Closing
 from services.rules.engine import Engine, eased
 from services.rules.evidence import Seen, clearing_words
+from services.rules.explain_days import STRIP_DAYS, strip_of
 from services.rules.explanation import (
     Answered,
-    Day,
     Deadline,
     Explanation,
     Join,
-    Lesson,
     Level,
     Need,
     Open,
@@ -37,16 +34,12 @@ from services.rules.explanation import (
 )
 from services.rules.indicators import COUNTING_DAYS, COVERAGE
 from services.rules.partition import Partition
-from services.rules.pupil import CORRECTION_DAYS, Pupil, is_sensitive, measured
-from services.rules.school import School
-from services.rules.window import Lessons, instant_of, lessons_on
+from services.rules.pupil import CORRECTION_DAYS, Pupil, is_sensitive
+from services.rules.window import Lessons
 from shared.calendar import SchoolCalendar
-from shared.events import AnswerKind, CaseStep, Figure, Status, StepKind
+from shared.events import AnswerKind, CaseStep, Figure, StepKind
 from shared.indicators import FigureKey, Span
 from shared.rulebook import Audience, Condition, Rule
-
-STRIP_DAYS = 40
-"""School days of the strip: eight school weeks."""
 
 _PLACES = 12
 
@@ -119,7 +112,7 @@ def explain(
         calendar=time.calendar,
         calendar_since=time.calendar_since,
         who=found.who(),
-        strip=list(_strip(replay.lessons, school, pupil, at, closed)),
+        strip=list(strip_of(replay.lessons, school, pupil, at, closed)),
         rules=found.rules(brief=brief),
         open=found.open(),
         ended=found.ended(),
@@ -129,10 +122,11 @@ def explain(
 def measured_on(partition: Partition, school: str, day: date) -> Closing:
     """What is measured of a school's day, for all of its pupils, once somebody asks.
 
-    Wants a school of which a day has been closed.
+    Raises `ExplainError` when no day of the school has been closed.
     """
     at = partition.on_day(school, day)
-    assert at is not None, "a day has been closed"  # noqa: S101
+    if at is None:
+        raise ExplainError(f"no day of {school} has been closed; nothing is judged")
     return Closing([partition.schools[school].part(at)])
 
 
@@ -466,52 +460,3 @@ class _Judged(NamedTuple):
 def _shown(value: Fraction) -> Figure:
     """A number to be read; nothing compares it."""
     return int(value) if value.denominator == 1 else round(float(value), _PLACES)
-
-
-def _strip(
-    lessons: Lessons, school: School, pupil: Pupil, at: DayClose, closed: date
-) -> Iterator[Day]:
-    """Whole weeks that hold the last school days up to the day; none before the school year."""
-    calendar = at.calendar
-    window = calendar.window(at.day, STRIP_DAYS)
-    days = frozenset(window)
-    first = window[0].toordinal() - window[0].weekday()
-    shown = _shown_lessons(lessons, range(first, at.day.toordinal() + 1), school, pupil)
-    for monday in range(first, at.day.toordinal() + 1, 7):
-        for ordinal in range(monday, monday + 5):
-            day = date.fromordinal(ordinal)
-            yield Day(
-                date=day,
-                school_day=calendar.is_school_day(day),
-                why=calendar.why_off(day),
-                counts=day in days and ordinal >= pupil.enrolled,
-                closed=day <= closed,
-                lessons=shown.get(ordinal, []),
-            )
-
-
-def _shown_lessons(
-    lessons: Lessons, days: Iterable[int], school: School, pupil: Pupil
-) -> dict[int, list[Lesson]]:
-    """The lessons of some days, by day."""
-    calendar = school.days.calendar
-    found: dict[int, list[Lesson]] = defaultdict(list)
-    for name, known in lessons_on(lessons, days):
-        if known.status is not Status.WITHDRAWN:
-            lesson = Lesson(
-                lesson=name,
-                starts_at=_local(known.starts_at, calendar.zone),
-                minutes=known.minutes,
-                absent_minutes=known.absent,
-                status=known.status,
-                bus_delay=measured(known, pupil.bus, school.days) is not known,
-                corrected=known.revision > calendar.closes_at_microseconds(known.day),
-            )
-            found[known.day].append(lesson)
-    return found
-
-
-@lru_cache(maxsize=1 << 12)
-def _local(microseconds: int, zone: tzinfo) -> datetime:
-    """When a lesson begins. Those of a school begin at the same times."""
-    return instant_of(microseconds).astimezone(zone)

@@ -11,12 +11,12 @@ from functools import cached_property
 
 from services.rules.closing import Closing, Part
 from services.rules.explain import (
-    STRIP_DAYS,
     ExplainError,
     explain,
     measured_on,
     school_day_of,
 )
+from services.rules.explain_days import STRIP_DAYS
 from services.rules.explain_numbers import Spoken
 from services.rules.explanation import Explanation, RuleSeen
 from services.rules.partition import Partition
@@ -67,9 +67,9 @@ class Sight:
             return None
         try:
             day = school_day_of(known.days.calendar, time.closed, time.closed)
+            return measured_on(self._partition, self._school, day)
         except ExplainError:
             return None
-        return measured_on(self._partition, self._school, day)
 
     def look(self, pupil: str, *, brief: bool = False) -> Picture | None:
         """A pupil as of the newest close; None: nothing is known of them, or none is closed.

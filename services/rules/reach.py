@@ -205,7 +205,7 @@ def _regions(key: FigureKey, most: int, leaves: Sequence[Condition]) -> list[_Bo
 def _full_data(key: FigureKey) -> Figure:
     if key.indicator == COVERAGE:
         return (1, 1)
-    assert key.indicator == COUNTING_DAYS, "needs ask for days and coverage"  # noqa: S101
+    assert key.indicator == COUNTING_DAYS, "needs ask for days and coverage"  # noqa: S101 - ours alone
     return (_days(key), 1)
 
 

@@ -21,7 +21,7 @@ class FileChannel:
     async def send(self, address: str, message: Composed) -> Outcome:
         try:
             await asyncio.to_thread(self._write, address, message)
-        except Exception as error:  # noqa: BLE001  # a full disk is worth a retry, like any other
+        except Exception as error:  # noqa: BLE001 - a full disk is worth a retry, like any other
             return Outcome("transient", type(error).__name__)
         return SENT
 
