@@ -28,8 +28,9 @@ async def email_channel(port: int, **settings: Any) -> AsyncIterator[EmailChanne
         "smtp_port": port,
         "smtp_tls": "none",
         "mail_from": SENDER,
-        "smtp_timeout": 0.5,
-        "smtp_taken_timeout": 0.5,
+        # Long enough for a busy machine: a stall alone is waited for.
+        "smtp_timeout": 2,
+        "smtp_taken_timeout": 2,
     }
     channel = EmailChannel(SmtpSettings.model_validate({**given, **settings}))
     try:
