@@ -74,7 +74,7 @@ class Desk:
     unsettled: set[Key] = field(default_factory=set)
     """Findings that are to be looked at when school time moves on."""
     looked_by: Looked | None = None
-    """What all others were last looked at by."""
+    """What all others were last looked at by; None: nothing was looked at since it was loaded."""
     routed: list[str] = field(default_factory=list)
     """Decisions taken since last asked, for the metrics."""
     _changes: dict[tuple[Table, Key], Row | None] = field(default_factory=dict)

@@ -66,8 +66,9 @@ class Reader:
         reached = desk.reached_by_all(office.partitions)
         if reached is not None and reached != before:
             world = await self._memory.world(schools_involved(desk), office)
-            if len(desk.unsettled) > _MANY:
-                # Seconds of work: beside the loop, so that leases are renewed and pages served.
+            if len(desk.findings) > _MANY:
+                # On a new date all are looked at, which can take seconds: beside the loop, so that
+                # leases are renewed and pages served.
                 await asyncio.to_thread(tell, desk, world, before, reached)
             else:
                 tell(desk, world, before, reached)

@@ -7,6 +7,7 @@ A municipal school may destroy only by its own plan for documents, so each perio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -70,10 +71,7 @@ class Past:
     def __init__(self, desk: Desk, keep: Retention, on: date) -> None:
         self.on = on
         self._keep = keep
-        findings, corrections = desk.findings.values(), desk.corrections.values()
-        self._about = {each.about for each in findings}
-        self._steps = {step for each in findings for step in (each.opened, each.shows, *each.steps)}
-        self._steps |= {each.shows for each in corrections}
+        self._desk = desk
 
     def has(self, table: Table, name: str, row: Any) -> bool:
         """Is a row older than it is to be kept? On the last day it is kept still."""
@@ -82,16 +80,24 @@ class Past:
         is_old = days is not None and (self.on - kept.day(row)).days > days
         return is_old and not self._stands(name, row)
 
+    @cached_property
+    def _steps(self) -> set[str]:
+        """The steps of all that stands. Many megabytes: made when something is old enough to ask."""
+        findings, corrections = self._desk.findings.values(), self._desk.corrections.values()
+        steps = {step for each in findings for step in (each.opened, each.shows, *each.steps)}
+        steps.update(each.shows for each in corrections)
+        return steps
+
     def _stands(self, name: str, row: Any) -> bool:
         first = name.partition(" ")[0]
         match row:
             case Signal() | Fate() | Delivery():
                 return first in self._steps
             case Happened():
-                return first in self._about
+                return bool(self._desk.of(first))
             case Note() | Decision():
                 is_open = isinstance(row, Decision) and row.done is None
-                return is_open or about(row.school, row.pupil, "") in self._about
+                return is_open or bool(self._desk.of(about(row.school, row.pupil, "")))
             case Investigation():
                 return row.is_open or bool(row.owed)
         return False

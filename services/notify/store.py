@@ -87,7 +87,7 @@ class Store:
             decode = msgspec.json.Decoder(row).decode
             async for name, raw in self._client.hscan_iter(key(table), count=_AT_A_TIME):
                 held[table][name.decode()] = once.slim(decode(raw))
-        return Desk(**held, unsettled=set(held["findings"]))
+        return Desk(**held)
 
     async def positions(self, partitions: int) -> list[str]:
         """Where reading goes on, by partition."""
