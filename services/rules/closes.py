@@ -116,8 +116,9 @@ def _asked(close: SchoolClose, part: Part) -> Iterator[tuple[str, Asked]]:
 
 def _early_steps(closing: Closing, name: str, found: Found) -> Iterator[CaseStep]:
     pupil, at = found.asked.pupil, found.asked.part.at
+    last = at.calendar.ends_school_year(at.day)
     for rule in found.engine.rules.values():
-        today = _today(at, found.engine, rule.id, found.judgement)
+        today = _today(at.day, found.engine, rule.id, found.judgement, last=last)
         finding, changes = rise(pupil.findings.get(rule.id), today)
         if finding is not None:
             pupil.findings[rule.id] = finding
@@ -156,18 +157,20 @@ def _decide(closing: Closing, looked: Sequence[_Looked], *, on_case: bool) -> No
     """The life of each finding of the plain rules, or of those on cases."""
     engine = closing.judges.case if on_case else closing.judges.plain
     today = closing.case() if on_case else closing.plain
-    wanted: list[Wanted] = []
+    wanted: list[tuple[_Looked, Wanted]] = []
     for each in looked:
-        rules = {rule for rule in each.pupil.findings if rule in engine.rules}
+        rules = each.pupil.findings.keys() & engine.rules.keys()
         rules |= today[each.asked.column].levels.keys()
-        in_order = tuple(sorted(rules, key=closing.judges.order.__getitem__))
-        wanted.append(Wanted(each.asked, each.corrected, in_order))
-    anew = closing.anew(wanted, on_case=on_case)
-    for each, (asked, _, mine) in zip(looked, wanted, strict=True):
+        if rules:
+            in_order = sorted(rules, key=closing.judges.order.__getitem__)
+            wanted.append((each, Wanted(each.asked, each.corrected, in_order)))
+    anew = closing.anew([each for _, each in wanted], on_case=on_case)
+    for each, (asked, _, mine) in wanted:
         pupil, at, column = each.pupil, each.at, asked.column
+        judgement, last = today[column], at.calendar.ends_school_year(at.day)
         for rule in mine:
             before = pupil.findings.pop(rule, None)
-            now = _today(at, engine, rule, today[column])
+            now = _today(at.day, engine, rule, judgement, last=last)
             after, changes, was = close(before, now, anew.get((column, rule)))
             each.changes += [(rule, change) for change in changes]
             if after is not None:
@@ -177,14 +180,9 @@ def _decide(closing: Closing, looked: Sequence[_Looked], *, on_case: bool) -> No
                 pupil.ended.append(ended(rule, was, at.day, cleared=cleared))
 
 
-def _today(at: DayClose, engine: Engine, rule: str, judgement: Judgement) -> Today:
-    return Today(
-        at.day,
-        judgement.level(rule),
-        judgement.quiet(rule),
-        engine.clear_after[rule],
-        at.calendar.ends_school_year(at.day),
-    )
+def _today(day: date, engine: Engine, rule: str, judgement: Judgement, *, last: bool) -> Today:
+    """`last`: of the school year."""
+    return Today(day, judgement.level(rule), judgement.quiet(rule), engine.clear_after[rule], last)
 
 
 def _held_until(pupil: Pupil, rule: Rule, change: Change, at: DayClose) -> date | None:

@@ -324,23 +324,30 @@ class Closing:
             )
             for key in keys
         }
-        longest = max((int(key.days) for key in keys), default=0)
+        longest = max(int(key.days) for key in keys)
+        since = {day: self._first(day, longest) for day in {each.day for each in asked}}
         standing: list[tuple[int, Asked, list[OnRecord]]] = []
         for place, each in enumerate(asked):
             if each.pupil.has_case:
-                window = self._calendar.window(each.day, longest)
-                since = window[0].toordinal() if window else 0
                 ordinary = each.part.at.judges_on(each.day).ordinary
-                records = on_record(each.pupil, ordinary, since)
+                records = on_record(each.pupil, ordinary, since[each.day])
                 standing += [(place, each, records)] if records else []
+        places = [place for place, _, _ in standing]
         for key in keys:
             if key.indicator == "improvement":
                 self._improvement(key, standing, figures, found[key])
-                continue
-            for place, each, records in standing:
-                over, under = self._case_figure(key, each, records, figures, place)
-                found[key].over[place], found[key].under[place] = over, under
+            elif standing:
+                pairs = [
+                    self._case_figure(key, each, records, figures, place)
+                    for place, each, records in standing
+                ]
+                found[key].over[places], found[key].under[places] = zip(*pairs, strict=True)
         return found
+
+    def _first(self, day: date, days: int) -> int:
+        """The ordinal of the first day of a window; 0: it has none."""
+        window = self._calendar.window(day, days)
+        return window[0].toordinal() if window else 0
 
     def _case_figure(
         self,

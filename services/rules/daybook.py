@@ -172,10 +172,10 @@ class Daybook:
             by_subject[at:until, : old[1], :, : old[3]] = self.subjects
         self.sums, self.subjects, self.first = sums, by_subject, begin
 
-    def old_days(self, slot: int, first: int, until: int) -> OldDays:
-        """A pupil's days from `first` to before `until`, to be put back by `put_back`."""
-        first = max(first, self.first)
-        rows = slice(first - self.first, max(first, until) - self.first)
+    def old_days(self, slot: int, until: int) -> OldDays:
+        """A pupil's days before `until`, to be put back by `put_back`."""
+        first = self.first
+        rows = slice(0, max(0, until - first))
         sums, by_subject = self.sums[rows, :, slot], self.subjects[rows, :, :, slot]
         # What is zero is left out: the same days give the same record, whoever else is here.
         known = np.flatnonzero(sums.any(axis=1))

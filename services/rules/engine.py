@@ -20,7 +20,6 @@ from weakref import finalize
 import durable_rules_engine
 import numpy as np
 from durable.engine import Host, MessageNotHandledException
-from numpy.typing import NDArray
 
 from services.rules.indicators import COUNTING_DAYS, COVERAGE, Figures, Measured, Numbers
 from shared.indicators import INDICATORS, FigureKey
@@ -106,10 +105,9 @@ class Engine:
             return [_NOTHING] * count
         over = np.stack([figures[key].over for key in self.figures])
         under = np.stack([figures[key].under for key in self.figures])
-        reached = self._edges.reached(over, under)
+        combinations = self._edges.reached(over, under)
         found: list[Judgement] = []
-        for column, combination in enumerate(reached):
-            key = combination.tobytes()
+        for column, key in enumerate(combinations):
             known = self._remembered.get(key)
             if known is None:
                 if len(self._remembered) >= _MOST_REMEMBERED:
@@ -186,8 +184,8 @@ class _Edges:
         self._edges = np.array([edge for _, edge, _ in rows])[:, None]
         self._least = np.array([least for _, _, least in rows])[:, None]
 
-    def reached(self, over: Numbers, under: Numbers) -> NDArray[np.uint8]:
-        """Which thresholds are reached: columns × bits.
+    def reached(self, over: Numbers, under: Numbers) -> list[bytes]:
+        """Which thresholds each column reaches, as bits.
 
         Numerator and denominator are exact, and division rounds right: equal fractions give
         equal values, and other ones differ by far more than a rounding.
@@ -195,7 +193,9 @@ class _Edges:
         with np.errstate(divide="ignore", invalid="ignore"):
             values = np.where(under != 0, over / under, np.nan)[self._places]
         held = np.where(self._least, values >= self._edges, values <= self._edges)
-        return np.ascontiguousarray(np.packbits(held, axis=0).T)
+        bits = np.packbits(held, axis=0).T
+        packed, width = bits.tobytes(), bits.shape[1]
+        return [packed[start : start + width] for start in range(0, len(packed), width)]
 
 
 class _Said(NamedTuple):

@@ -181,7 +181,7 @@ class Partition:
     def record(self, key: tuple[str, str], folded: EntryId) -> Pupil:
         """A changed pupil as it is to be written, folded up to an entry."""
         school, name = key
-        pupil = self._school(school).pupils[name]
+        pupil = self._school(school).record(name)
         pupil.folded = folded
         return pupil
 

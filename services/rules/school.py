@@ -48,6 +48,8 @@ class School:
         self._all_told = False
         self._kept_whole = 0
         """From this day on all lessons are held."""
+        self._grown_old: set[int] = set()
+        """Slots of pupils of whom more days are old than their record says."""
 
     # -- what comes in
 
@@ -150,6 +152,15 @@ class School:
         }
         self._recount(new, self._by_slot)
 
+    def record(self, name: str) -> Pupil:
+        """A pupil with all that is to be written of them."""
+        pupil = self.pupils[name]
+        if pupil.slot in self._grown_old:
+            # Only now, since days may grow old many times before a record is written.
+            pupil.old = self.book.old_days(pupil.slot, self._kept_whole)
+            self._grown_old.discard(pupil.slot)
+        return pupil
+
     # -- a day closes
 
     def part(self, at: DayClose) -> Part:
@@ -235,8 +246,8 @@ class School:
         """Drop what nothing can reach any more; ordinals. See `pupil.forget`."""
         self.settle()
         self._kept_whole = kept_whole
+        self._grown_old.update(range(len(self._by_slot)))
         for pupil in self._by_slot:
-            pupil.old = self.book.old_days(pupil.slot, kept, kept_whole)
             forget(pupil, kept_whole, kept)
         self.book.drop_before(kept)
         self.registers.drop_before(kept_whole)
