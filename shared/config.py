@@ -22,6 +22,9 @@ CALENDAR = "calendar.yaml"
 RULEBOOK = "rulebook.yaml"
 ROUTING = "routing.yaml"
 
+_MOST_VALUES = 100_000
+"""In a file, once its aliases are written out."""
+
 Location = tuple[int | str, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -118,6 +121,9 @@ def _parse(text: str, model: type[Model], name: str) -> Located[Model]:
         data = _plain(node, (), lines, problems, name)
     except yaml.YAMLError as error:
         raise ConfigError([_no_yaml(name, text, error)]) from error
+    except RecursionError:
+        why = "is nested too deeply; does an alias (*) stand inside what it names (&)?"
+        raise ConfigError([Problem(name, 1, "", why)]) from None
     if problems:
         raise ConfigError(problems)
     try:
@@ -156,6 +162,9 @@ def _plain(
 ) -> Any:
     """The node's plain value; fills `lines`. Numbers with a point become exact decimals."""
     lines.setdefault(at, node.start_mark.line + 1)
+    if len(lines) > _MOST_VALUES:
+        why = f"holds more than {_MOST_VALUES} values; aliases (*) of aliases multiply"
+        raise ConfigError([Problem(name, node.start_mark.line + 1, "", why)])
     if isinstance(node, yaml.MappingNode):
         result: dict[Any, Any] = {}
         for key_node, value_node in node.value:

@@ -89,6 +89,20 @@ CALENDAR_MISTAKES = {
     ),
 }
 
+ENDLESS = {
+    "a list that holds itself": ("rules: &all [*all]", "is nested too deeply"),
+    "a thousand brackets": ("rules: " + "[" * 1000 + "]" * 1000, "is nested too deeply"),
+    "aliases of aliases": (
+        "\n".join(
+            [
+                "a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]",
+                *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 10)),
+            ]
+        ),
+        "more than 100000 values",
+    ),
+}
+
 
 def told(text: str, model: type[Rulebook | SchoolCalendar], name: str) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
@@ -106,6 +120,13 @@ def test_a_mistake_in_the_rulebook_is_told_with_its_line(mistake: str) -> None:
     assert error.problems[0].line == line, str(error)
     assert str(error).startswith(f"rulebook.yaml:{line}: ")
     assert all(word in str(error) for word in words), str(error)
+
+
+@pytest.mark.parametrize("text", ENDLESS)
+def test_a_file_that_would_have_no_end_is_refused(text: str) -> None:
+    written, why = ENDLESS[text]
+
+    assert why in str(told(written, Rulebook, "rulebook.yaml"))
 
 
 @pytest.mark.parametrize("mistake", CALENDAR_MISTAKES)
