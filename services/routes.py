@@ -244,6 +244,7 @@ def _found(asked: _Asked, decisions: Iterable[Decision]) -> dict[str, Any]:
                 "daily": each.route.digest == "daily",
                 "break_quiet": each.route.break_quiet,
                 "told_before": each.route.told_before,
+                "settle_days": each.route.settle_days,
                 "in_turn": [name.partition("/")[2] for name in each.in_turn],
                 "fallback": each.fallback,
                 "reason": each.reason,
@@ -332,9 +333,15 @@ def _how(each: dict[str, Any]) -> str:
         how += f" · {', annars '.join(channels)}"
         if each["told_before"]:
             how += " · bara den som har fått veta något annat om eleven"
+        if each["settle_days"]:
+            how += f" · först sedan det stått i {_school_days(each['settle_days'])}"
     if each["break_quiet"]:
         how += " · även på tyst tid"
     return how + (f" · turas om: {' '.join(each['in_turn'])}" if each["in_turn"] else "")
+
+
+def _school_days(days: int) -> str:
+    return "en skoldag" if days == 1 else f"{days} skoldagar"
 
 
 def _slot(slot: str) -> str:

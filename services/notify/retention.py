@@ -82,7 +82,7 @@ class Past:
 
     @cached_property
     def _steps(self) -> set[str]:
-        """The steps of all that stands. Many megabytes: made when something is old enough to ask."""
+        """The steps of all that stands. Many megabytes: made when something is old enough."""
         findings, corrections = self._desk.findings.values(), self._desk.corrections.values()
         steps = {step for each in findings for step in (each.opened, each.shows, *each.steps)}
         steps.update(each.shows for each in corrections)

@@ -42,6 +42,13 @@ class Route(Matcher):
         default=False,
         description="Only to those who have been told of something else that stands of the pupil.",
     )
+    settle_days: int = Field(
+        default=0,
+        ge=0,
+        le=10,
+        description="School days for which it must have stood: what is corrected before is told "
+        "to nobody. What goes at once goes at the close of the last of them.",
+    )
 
 
 class Silence(Matcher):

@@ -10,7 +10,7 @@ See docs/decisions/0013-telling-is-derived-from-what-stands.md.
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import date, datetime, time
 from typing import NamedTuple
 
 from services.notify.desk import Desk, Looked
@@ -35,7 +35,7 @@ from services.notify.stages.brake import (
 )
 from services.notify.stages.dedup import Owed, owed
 from services.notify.stages.group import capped, in_order, latest_slot, mail_first
-from services.notify.stages.mute import Around, released_at, why_muted
+from services.notify.stages.mute import Around, held_until, released_at, why_muted
 from services.notify.stages.route import route, slot_for
 from shared.calendar import SchoolCalendar
 from shared.roster import Roster
@@ -63,6 +63,8 @@ class Choice:
     at_once: bool
     """Else in the recipient's digest."""
     muted: str
+    held: date | None
+    """The day until which it is held, come or not."""
 
     @property
     def recipient(self) -> Recipient:
@@ -146,11 +148,13 @@ def choices(
 
 
 def _choice(finding: Finding, found: Owed, around: Around) -> Choice:
-    at_once = _goes_at_once(finding, found, around)
-    return Choice(found, at_once, why_muted(finding, found.decision, around, at_once=at_once))
+    held = held_until(finding, found.decision, around.calendar)
+    at_once = _goes_at_once(finding, found, around, held)
+    muted = why_muted(finding, found.decision, around, at_once=at_once)
+    return Choice(found, at_once, muted, held)
 
 
-def _goes_at_once(finding: Finding, found: Owed, around: Around) -> bool:
+def _goes_at_once(finding: Finding, found: Owed, around: Around, held: date | None) -> bool:
     """A start list, old news, and what comes back or is handed over go in a digest.
 
     Whatever their route says.
@@ -159,7 +163,7 @@ def _goes_at_once(finding: Finding, found: Owed, around: Around) -> bool:
         return False
     if found.again or found.handed_over:
         return False
-    known = max(finding.as_of, finding.held_until or finding.as_of)
+    known = max(finding.as_of, held or finding.as_of)
     return around.calendar.distance(known, around.on) <= _TOO_OLD
 
 
@@ -174,7 +178,7 @@ def item_of(finding: Finding, choice: Choice) -> Item:
         finding.shows,
         finding.level,
         finding.since,
-        choice.owed.why + _why_only_now(finding),
+        choice.owed.why + _why_only_now(finding, choice.held),
         choice.owed.decision.audience,
         finding.good_news,
         again=choice.owed.again,
@@ -183,9 +187,9 @@ def item_of(finding: Finding, choice: Choice) -> Item:
     )
 
 
-def _why_only_now(finding: Finding) -> str:
-    if finding.held_until:
-        return f"; held until {finding.held_until}"
+def _why_only_now(finding: Finding, held: date | None) -> str:
+    if held:
+        return f"; held until {held}"
     return "; start list" if finding.history else ""
 
 
@@ -390,9 +394,8 @@ def _may_be_told_since(finding: Finding, choice: Choice, around: Around) -> date
     back = around.case.again_on if around.case else None
     if back is not None and back <= around.on:
         since = max(since, datetime.combine(back, time(), around.calendar.zone))
-    if finding.held_until is not None:
-        began = datetime.combine(finding.held_until, time(), around.calendar.zone)
-        since = max(since, began)
+    if choice.held is not None:
+        since = max(since, datetime.combine(choice.held, time(), around.calendar.zone))
     return since
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.notify.routing import Routing
-from services.notify.rows import Case, Finding, Live, Outbreak
+from services.notify.routing import Route, Routing
+from services.notify.rows import Case, Finding, Live, Outbreak, Send
 from services.notify.stages.mute import Around, why_muted, why_quiet
 from services.notify.stages.route import route
 from shared.calendar import SchoolCalendar
@@ -67,6 +67,11 @@ SILENT = Routing.model_validate(
 )
 
 
+def settling(days: int, send: Send = "immediate") -> Routing:
+    """Nobody is told of what has not stood for some school days."""
+    return Routing(routes=(Route(send=send, settle_days=days),))
+
+
 def finding(**fields: object) -> Finding:
     """A finding of the contact teacher's pupil that opened on Tuesday, at level 2."""
     known = Finding(
@@ -126,6 +131,31 @@ def test_a_reason_says_why_telling_waits(
     fields: dict[str, object], when: datetime, reason: str
 ) -> None:
     assert why(finding(**fields), when) == reason
+
+
+@pytest.mark.parametrize(
+    ("days", "send", "when", "reason"),
+    [
+        (0, "immediate", at(TUESDAY, "08:00"), ""),
+        (1, "immediate", at(WEDNESDAY, "16:45"), "held until 2025-09-10"),
+        (1, "immediate", at(WEDNESDAY), ""),
+        (4, "immediate", at(FRIDAY), "held until 2025-09-15"),
+        (4, "immediate", at(MONDAY), ""),
+        (1, "digest", at(TUESDAY), "held until 2025-09-10"),
+        (1, "digest", at(WEDNESDAY, "08:00"), ""),
+    ],
+)
+def test_what_has_not_stood_for_long_enough_waits(
+    days: int, send: Send, when: datetime, reason: str
+) -> None:
+    assert why(finding(level=3), when, settling(days, send)) == reason
+
+
+def test_the_longer_wait_counts() -> None:
+    cooling = finding(level=3, held_until=THURSDAY)
+
+    assert why(cooling, at(WEDNESDAY), settling(1)) == "held until 2025-09-11"
+    assert why(cooling, at(THURSDAY), settling(3)) == "held until 2025-09-12"
 
 
 def test_a_held_start_list_says_so() -> None:
@@ -290,6 +320,39 @@ def test_what_goes_at_once_is_held_until_the_close_of_its_day(telling: Telling) 
     assert telling.outbox == [("immediate", TO_EHT, [PUPIL, "elev-9"])]
     (message,) = telling.due()
     assert message.made == at(FRIDAY)
+
+
+def test_what_is_to_stand_first_is_told_at_once_after_its_days(telling: Telling) -> None:
+    telling.routing = settling(3)
+    telling.fold(step(level=3), reached(THURSDAY), reached(FRIDAY), reached(MONDAY, "16:45"))
+    before = telling.outbox
+    telling.fold(reached(MONDAY))
+
+    (message,) = telling.due()
+    assert before == []
+    assert (message.kind, message.made) == ("immediate", at(MONDAY))
+    assert message.items[0].reason == "level 3 for eht; held until 2025-09-15"
+
+
+def test_what_is_corrected_before_its_days_are_over_is_told_to_nobody(telling: Telling) -> None:
+    telling.routing = settling(1)
+    telling.fold(step(level=3), reached(THURSDAY, "09:00"), step("retracted", 3, remaining=0))
+    telling.fold(reached(THURSDAY), reached(FRIDAY), NEXT_SLOT)
+
+    assert nothing_is_told(telling)
+
+
+def test_a_raise_is_to_stand_for_its_own_days(telling: Telling) -> None:
+    telling.routing = settling(1)
+    telling.fold(step(level=3), reached(THURSDAY))
+    first = telling.send()
+    telling.fold(step("raised", level=4, as_of=THURSDAY), reached(FRIDAY, "16:45"))
+    between = telling.outbox
+    telling.fold(reached(FRIDAY))
+
+    assert [item.level for message in first for item in message.items] == [3]
+    assert between == []
+    assert [item.level for message in telling.due() for item in message.items] == [4]
 
 
 @pytest.mark.parametrize("kind", ["retracted", "cleared"])

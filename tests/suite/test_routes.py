@@ -87,6 +87,28 @@ def test_level_4_goes_at_once_to_eht_and_rektor(asked: Asked) -> None:
     }
 
 
+def test_the_lines_that_the_file_proposes_tell_of_unexcused_absence_a_day_later(
+    asked: Asked, offline: Suite
+) -> None:
+    file = offline.config / "routing.yaml"
+    delivered = file.read_text(encoding="utf-8")
+    lines = delivered.splitlines()
+    proposed = [line[1:] for line in lines if line.startswith("#  - {rules: [many-unexcused]")]
+    about = ("--level", 3, "--rule", "many-unexcused")
+    try:
+        file.write_text("\n".join([*lines[:-2], *proposed, *lines[-2:]]), encoding="utf-8")
+        found = asked.found(*about, at="2025-09-19T09:00")
+        shown = asked.result(*about, at="2025-09-19T09:00").stdout
+    finally:
+        file.write_text(delivered, encoding="utf-8")
+
+    assert {each["waits"] for each in found["recipients"]} == {"held until 2025-09-22"}
+    assert {(when, kind) for when, _, kind, _ in told(found)} == {
+        ("2025-09-22T17:00+02:00", "immediate")
+    }
+    assert "först sedan det stått i en skoldag" in shown
+
+
 def test_at_night_before_a_day_off_it_says_what_it_waits_for(asked: Asked) -> None:
     found = asked.found("--level", 4, at="2025-10-24T18:30")  # the autumn break begins
 

@@ -6,7 +6,7 @@ was told always pass.
 """
 
 from collections.abc import Iterable
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 from services.notify.routing import QuietHours, Routing, Silence
 from services.notify.rows import Case, Finding, Live, Outbreak
@@ -48,7 +48,7 @@ def why_muted(finding: Finding, decision: Decision, around: Around, *, at_once: 
         _tried(finding),
         _of_last_year(finding, around),
         _start_list(finding, around),
-        _held(finding, around, at_once=at_once),
+        _held(finding, decision, around, at_once=at_once),
         _damped(finding, around),
         _known_cause(finding, around),
         _silenced(finding, decision, around),
@@ -82,9 +82,16 @@ def released_at(live: Live | None, routing: Routing) -> datetime | None:
     return live.released or (live.first if routing.start_list == "digest" else None)
 
 
-def _held(finding: Finding, around: Around, *, at_once: bool) -> str:
+def held_until(finding: Finding, decision: Decision, calendar: SchoolCalendar) -> date | None:
+    """The day until which telling waits, as its step or its route says; None: it doesn't."""
+    days = decision.route.settle_days
+    settled = calendar.after(finding.as_of, days) if days else None
+    return max((day for day in (finding.held_until, settled) if day), default=None)
+
+
+def _held(finding: Finding, decision: Decision, around: Around, *, at_once: bool) -> str:
     """On the day until which it was held, what goes at once goes with what comes at its close."""
-    until = finding.held_until
+    until = held_until(finding, decision, around.calendar)
     if until is None:
         return ""
     over = around.on >= until
