@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote_plus, urlsplit
 
 import httpx
+from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.core import CodeIDToken
@@ -131,6 +132,19 @@ class SchoolAccount:
         except (JoseError, LookupError, TypeError, ValueError):
             raise SignOnError("refused") from None
         return _accounts(claims, self._settings.oidc_claim)
+
+    async def sign_out_address(self) -> str:
+        """Where a browser signs out of the school's account; empty: the provider has no such place.
+
+        By OpenID Connect RP-Initiated Logout. Neither an id token, which holds personal data and
+        would stand in an address, nor a page to come back to, which IT would have to register, is
+        sent along: both are optional. Raises `SignOnError`.
+        """
+        provider = await self._provider()
+        place = provider.get("end_session_endpoint")
+        if not isinstance(place, str):
+            return ""
+        return str(add_params_to_uri(place, [("client_id", self._settings.oidc_client_id)]))
 
     async def _token(
         self, client: httpx.AsyncClient, provider: Mapping[str, Any], code: str, verifier: str

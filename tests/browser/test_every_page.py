@@ -10,9 +10,9 @@ from tests.browser.tour import tour
 from tests.browser.world import DESKTOP, PHONE, World, simulated_world
 
 PAGES = {
-    "login", "code", "accessibility", "unknown-link", "message", "signal", "signal-opened", "hour",
-    "pupil", "refused", "nothing", "brief", "brief-opened", "sheet", "investigations", "log",
-    "registrations", "coordination",
+    "login", "signed-out", "code", "accessibility", "unknown-link", "message", "signal",
+    "signal-opened", "hour", "pupil", "refused", "nothing", "brief", "brief-opened", "sheet",
+    "investigations", "log", "registrations", "coordination",
 }  # fmt: skip
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]

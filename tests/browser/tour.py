@@ -42,8 +42,8 @@ def _best(world: World) -> str:
 
 def _outside(world: World, page: Page) -> Iterator[Stop]:
     for name, path in (
-        ("login", "/login"), ("code", "/login/code"), ("accessibility", "/tillganglighet"),
-        ("unknown-link", "/m/nothing"),
+        ("login", "/login"), ("signed-out", "/login?out=1"), ("code", "/login/code"),
+        ("accessibility", "/tillganglighet"), ("unknown-link", "/m/nothing"),
     ):  # fmt: skip
         page.goto(path)
         yield Stop(name, page)

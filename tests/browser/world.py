@@ -65,6 +65,8 @@ class World:
             "NARVARA_CLOCK": "simulated",
             "NARVARA_INTERNAL_TOKEN": "of-this-test",
             "NARVARA_CONTACT": "it@skola.example",
+            "NARVARA_OIDC_ISSUER": "https://inlogg.skola.example",
+            "NARVARA_OIDC_CLIENT_ID": "narvara",
             "NARVARA_SMTP_HOST": "127.0.0.1",
             "NARVARA_SMTP_PORT": str(self.mail.port),
             "NARVARA_SMTP_TLS": "none",

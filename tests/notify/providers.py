@@ -213,7 +213,8 @@ def _set_up(client: httpx.Client, issuer: str, back: str, people: dict[str, str]
         "subject-type": "public", "pkce-allowed": True, "pkce-required": True,
         "pkce-method-plain-allowed": False, "jwks-show": True, "email-claim": "on-demand",
         "email-claim-scope": ["email"], "name-claim": "no", "scope-claim": "no",
-        "allowed-scope": ["openid", "email"],
+        "allowed-scope": ["openid", "email"], "session-management-allowed": True,
+        "session-cookie-name": "oidc-session", "session-cookie-expiration": 2592000,
     }  # fmt: skip
     post("mod/plugin", module="oidc", name="oidc", display_name="oidc", parameters=parameters)
     post(

@@ -22,7 +22,7 @@ from tests.notify.providers import (
     sign_on_at,
 )
 from tests.notify.school import School
-from tests.notify.test_visits import BASE, browser, open_school
+from tests.notify.test_visits import BASE, browser, field, open_school
 
 WHO = {"email": "kt-1@Skola.example", "email_verified": True}
 
@@ -71,6 +71,10 @@ async def test_a_real_provider_lets_in_whom_the_roster_knows_and_nobody_else(
             entered = await client.get(returned)
             hour = await client.get("/hour")
             again = await client.get(returned)
+            offered = await signed_out(client)
+            out = await client.get("/login/oidc/out")
+            async with httpx.AsyncClient() as other:
+                there = await other.get(out.headers["location"])
         async with visitor(school) as client:
             left = await client.get("/login/oidc?then=/hour")
             unmatched = await client.get(sign_on_at(issuer, "two", left.headers["location"]))
@@ -82,6 +86,9 @@ async def test_a_real_provider_lets_in_whom_the_roster_knows_and_nobody_else(
     assert "__Host-narvara=" in entered.headers["set-cookie"]
     assert hour.status_code == 200
     assert again.status_code == 400  # the cookie of that sign-on is gone
+    assert "skolans konto också" in offered.text
+    assert "/end_session?" in out.headers["location"]
+    assert there.status_code == 200
     assert (unmatched.status_code, outside.status_code) == (403, 303)
     assert "finns inte i skolans register" in unmatched.text
 
@@ -249,6 +256,51 @@ async def test_a_staff_id_that_two_schools_give_to_two_people_lets_nobody_in(
             assert entered.status_code == status
     assert entered.headers["location"] == "/login/school?then=/hour"
     assert SCHOOL != "skola-2"
+
+
+async def signed_out(client: httpx.AsyncClient) -> httpx.Response:
+    """The page after the sign-out."""
+    hour = await client.get("/hour")
+    out = await client.post("/logout", data={"csrf": field(hour, "csrf")})
+    return await client.get(out.headers["location"])
+
+
+async def test_after_the_sign_out_the_school_account_can_be_left_too(
+    school: School, oidc: Provider
+) -> None:
+    oidc.discovery = {"end_session_endpoint": f"{oidc.issuer}/out?tenant=a"}
+    async with visitor(school) as client:
+        await came_back(client, oidc)
+        page = await signed_out(client)
+        left = await client.get("/login/oidc/out")
+        outside = await client.get("/hour")
+
+    assert "Du är utloggad från NärVara" in page.text
+    assert 'href="/login/oidc/out"' in page.text
+    # Nothing about the person stands in the address, and nothing that IT would have to register.
+    assert left.headers["location"] == f"{oidc.issuer}/out?tenant=a&client_id={CLIENT}"
+    assert outside.headers["location"] == "/login?then=/hour"
+
+
+@pytest.mark.parametrize("is_down", [False, True])
+async def test_a_provider_that_nobody_can_sign_out_of_is_told(
+    school: School, oidc: Provider, *, is_down: bool
+) -> None:
+    oidc.is_down = is_down
+    async with visitor(school) as client:
+        left = await client.get("/login/oidc/out")
+    assert left.status_code == 503
+    assert "Stäng webbläsaren" in left.text
+
+
+@pytest.mark.usefixtures("oidc")
+async def test_whoever_comes_to_sign_on_is_not_told_that_they_are_signed_out(
+    school: School,
+) -> None:
+    async with visitor(school) as client:
+        page = await client.get("/login?then=/hour")
+    assert "Logga in med skolans konto" in page.text
+    assert "utloggad" not in page.text
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ class Door:
             if not is_ours(request, form.get("csrf", ""), secret, "form"):
                 return self.refused(request)
             await self.reception.sign_out(secret)
-            response = self.redirect("/login")
+            response = self.redirect("/login?out=1")
             response.delete_cookie(self.cookie, secure=self.site.is_https, httponly=True)
             return response
 

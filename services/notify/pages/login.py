@@ -79,7 +79,15 @@ class _Login:
 
     async def show(self, request: Request) -> Response:
         then = within(request.query_params.get("then", "/"))
-        return self._site.page(request, "login.html", then=then, wrong="", **self._ways)
+        out = "out" in request.query_params
+        return self._form(request, then, out=out)
+
+    def _form(
+        self, request: Request, then: str, *, status: int = 200, wrong: str = "", out: bool = False
+    ) -> Response:
+        """`out`: somebody has just signed out."""
+        said = {"then": then, "wrong": wrong, "out": out, **self._ways}
+        return self._site.page(request, "login.html", status=status, **said)
 
     async def ask(self, request: Request) -> Response:
         form = filled(await body_of(request) or b"")
@@ -89,9 +97,7 @@ class _Login:
             return self._door.too_many(request)
         email, then = form.get("email", "").strip(), within(form.get("then", "/"))
         if "@" not in email or len(email) > 254:
-            return self._site.page(
-                request, "login.html", status=422, then=then, wrong="email", **self._ways
-            )
+            return self._form(request, then, status=422, wrong="email")
         pending = await self._codes.send_code(email)
         response = self._door.redirect(f"/login/code?then={then}")
         response.set_cookie(

@@ -23,11 +23,13 @@ _SOUGHT = "narvara-oidc"
 
 
 class Provider(Protocol):
-    """What stands behind the school's account; both raise `SignOnError`."""
+    """What stands behind the school's account; each raises `SignOnError`."""
 
     async def address(self, sought: Sought) -> str: ...
 
     async def accounts(self, sought: Sought, answer: Mapping[str, str]) -> frozenset[str]: ...
+
+    async def sign_out_address(self) -> str: ...
 
 
 def oidc_routes(
@@ -36,7 +38,7 @@ def oidc_routes(
     enter: Callable[[frozenset[str]], Awaitable[tuple[str, int]]],
     is_within: Callable[[str], Awaitable[bool]],
 ) -> list[BaseRoute]:
-    """`/login/oidc`, and where browsers come back.
+    """`/login/oidc`, where browsers come back, and the way out of the school's account.
 
     `enter` begins a session for whoever has one of some accounts by today's roster, and tells at
     how many schools they work; an empty secret: nobody.
@@ -87,9 +89,20 @@ def oidc_routes(
         note("signed on", how="oidc")
         return door.entered(secret, schools, within(sought.then))
 
+    async def out(request: Request) -> Response:
+        if not await is_within(request.client.host if request.client else ""):
+            return door.too_many(request)
+        try:
+            place = await provider.sign_out_address()
+        except SignOnError:
+            place = ""
+        if place:
+            return door.redirect(place)
+        return door.site.page(request, "still-signed-on.html", status=503)
+
     def failed(request: Request, reason: str) -> Response:
         note("sign-on failed", reason=reason)
         status = 503 if reason == "down" else 400
         return door.site.page(request, "sign-on-failed.html", status=status, reason=reason)
 
-    return [Route("/login/oidc", leave), Route(BACK, back)]
+    return [Route("/login/oidc", leave), Route(BACK, back), Route("/login/oidc/out", out)]
