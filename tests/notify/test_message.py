@@ -46,7 +46,7 @@ SAID: dict[Words, tuple[str, str]] = {
     "immediate": ("närvarosignal som inte bör vänta", "urgent|should not wait"),
     "correction": ("En tidigare signal har rättats", "earlier signal"),
     "protected": ("Ett ärende som hanteras särskilt", "separate"),
-    "storm": ("NärVara håller alla utskick", "messages"),
+    "storm": ("NärVara håller inne alla utskick", "messages"),
     "link": ("ny länk till dina närvarosignaler", "New link to your|Here is a new link"),
     "address": ("En adress till en medarbetare", "An address of a member|A staff address"),
     "code": ("Din kod", "Your code"),
