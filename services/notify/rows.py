@@ -27,7 +27,7 @@ Table = Literal[
     "findings", "outbreaks", "cases", "corrections", "live", "reached", "said", "volume", "brake",
     "unreachable", "attempts", "taken", "texted", "spent", "decisions", "investigations",
     "outbox", "history", "notes", "signals", "messages", "fates", "ledger", "dead-letters", "asked",
-    "dropped", "quarantine",
+    "dropped", "quarantine", "postponed",
 ]  # fmt: skip
 
 Key = str

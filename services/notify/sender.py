@@ -201,6 +201,10 @@ class Sender:
         if begun and world.calendar.local_date(message.made) < begun:
             withdraw(desk, message)
             return None
+        if later := self._closed_until(world, message, on):
+            # Nothing is composed or written of it until its gateway answers again.
+            desk.put("postponed", message.id, message.but(due=later))
+            return None
         if not message.in_doubt:
             as_it_is = as_it_stands(desk, world, message, at)
             let_go(desk, message, kept={item.opened for item in as_it_is.items})
@@ -232,6 +236,17 @@ class Sender:
         self._breakers[channel] = breaker.begun(now)
         tried = begin(desk, message, on, Began(channel, now, now + office.retry_seconds))
         return _Try(tried, channel, address, tuple(each for each, _ in others), message, doubt)
+
+    def _closed_until(self, world: World, message: Outgoing, on: date) -> float:
+        """When the gateway by which it would go is to be asked again; 0: it may be tried now.
+
+        What might go by SMS is looked at further: its limits may call for another way.
+        """
+        now = self._office.clock()
+        channel, _ = next(iter(self._ways_left(world, message, message.channels, on)), (SMS, ""))
+        breaker = self._breakers[channel]
+        closed = channel != SMS and not breaker.lets_through(now)
+        return breaker.again(now) if closed else 0.0
 
     def _doubt(self, desk: Desk, message: Outgoing, address: str) -> Doubt | None:
         """The tries of a message to this address that may have got through; None: there are none.

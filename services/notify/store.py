@@ -302,6 +302,9 @@ def _commands(table: Table, row: str, value: Row | None) -> list[Command]:
         commands: list[Command] = [("HDEL", key(table), row)]
         due: list[Command] = [("ZREM", queue, row) for queue in QUEUES]
         return [*commands, *due] if table == "outbox" else commands
+    if table == "postponed" and isinstance(value, Outgoing):
+        # Its row says the same as before: a gateway that is down for hours costs no writing.
+        return [("ZADD", _queue(value), repr(value.due), row)]
     commands = [("HSET", key(table), row, msgspec.json.encode(value))]
     if table == "outbox" and isinstance(value, Outgoing):
         commands.append(("ZADD", _queue(value), repr(value.due), row))
