@@ -197,21 +197,15 @@ class Sender:
     def _begin_one(self, desk: Desk, world: World, message: Outgoing) -> _Try | None:
         office, at, now = self._office, school_time(desk, message), self._office.clock()
         on = world.calendar.local_date(at)
-        begun = world.calendar.year_start(on)
-        if begun and world.calendar.local_date(message.made) < begun:
-            withdraw(desk, message)
-            return None
         if later := self._closed_until(world, message, on):
             # Nothing is composed or written of it until its gateway answers again.
             desk.put("postponed", message.id, message.but(due=later))
             return None
-        if not message.in_doubt:
-            as_it_is = as_it_stands(desk, world, message, at)
-            let_go(desk, message, kept={item.opened for item in as_it_is.items})
-            if not as_it_is.items and message.kind not in OF_NO_FINDING:
-                withdraw(desk, message)
-                return None
-            message = as_it_is
+        composed = _composed(desk, world, message, at)
+        if composed is None:
+            withdraw(desk, message)
+            return None
+        message = composed
         left = self._within_limits(desk, world, message, on)
         if not left:
             _give_up(desk, message)
@@ -400,6 +394,21 @@ class Sender:
             first=office.retry_seconds,
             jitter=office.jitter(),
         )
+
+
+def _composed(desk: Desk, world: World, message: Outgoing, at: datetime) -> Outgoing | None:
+    """A message as it is to go; None: there is nothing left to tell.
+
+    One in doubt goes as it was, so that it can be told as a repetition.
+    """
+    begun = world.calendar.year_start(world.calendar.local_date(at))
+    if begun and world.calendar.local_date(message.made) < begun:
+        return None
+    if message.in_doubt:
+        return message
+    composed = as_it_stands(desk, world, message, at)
+    let_go(desk, message, kept={item.opened for item in composed.items})
+    return composed if composed.items or message.kind in OF_NO_FINDING else None
 
 
 def _wait_for_report(desk: Desk, message: Outgoing, at: datetime) -> None:
