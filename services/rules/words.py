@@ -272,7 +272,9 @@ def _clause(
     """`within`: of another, where `and` needs a word before it to be read rightly."""
     if isinstance(quiet, Condition):
         return _leaf(quiet, ease, language, window=window)
-    parts = [_clause(part, ease, language, window=window, within=True) for part in quiet.parts]
+    # An alternative comes last: "either a or b and c" can be read in two ways.
+    told = sorted(quiet.parts, key=lambda part: isinstance(part, _Any))
+    parts = [_clause(part, ease, language, window=window, within=True) for part in told]
     if isinstance(quiet, _Any):
         return f"{language.either} {_listed(parts, language.or_)}"
     both = f"{language.both} " if within and len(parts) == 2 else ""

@@ -244,6 +244,24 @@ def test_of_limits_that_must_all_be_met_one_is_enough_to_clear() -> None:
     )
 
 
+def test_what_must_hold_in_any_case_is_said_before_the_alternatives() -> None:
+    """For "either a or b and c" can be read in two ways."""
+    words = quiet(
+        {
+            "all": [
+                {"indicator": "unexcused_lessons", "days": 10, "at_least": 3},
+                {"indicator": "lates", "days": 10, "at_least": 2},
+            ]
+        },
+        {"indicator": "unexcused_days", "days": 10, "at_least": 4},
+    )
+
+    assert words["sv"].endswith(
+        "antalet dagar med ogiltig frånvaro är högst 3 och antingen antalet ogiltiga lektioner är "
+        "högst 2 eller antalet sena ankomster är högst 1."
+    )
+
+
 def test_a_level_that_asks_more_of_the_same_adds_nothing_to_clearing() -> None:
     def rise(least: str) -> dict[str, object]:
         return {
