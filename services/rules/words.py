@@ -272,9 +272,11 @@ def _clause(
     """`within`: of another, where `and` needs a word before it to be read rightly."""
     if isinstance(quiet, Condition):
         return _leaf(quiet, ease, language, window=window)
-    # An alternative comes last: "either a or b and c" can be read in two ways.
+    # Alternatives come last: "either a or b and c" can be read in two ways.
     told = sorted(quiet.parts, key=lambda part: isinstance(part, _Any))
     parts = [_clause(part, ease, language, window=window, within=True) for part in told]
+    if isinstance(quiet, _All) and isinstance(told[-2], _Any):
+        parts[-2] += ","
     if isinstance(quiet, _Any):
         return f"{language.either} {_listed(parts, language.or_)}"
     both = f"{language.both} " if within and len(parts) == 2 else ""

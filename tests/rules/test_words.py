@@ -262,6 +262,24 @@ def test_what_must_hold_in_any_case_is_said_before_the_alternatives() -> None:
     )
 
 
+def test_alternatives_to_each_of_two_levels_are_told_apart() -> None:
+    def level(one: str, other: str) -> dict[str, object]:
+        return {
+            "all": [
+                {"indicator": one, "days": 10, "at_least": 3},
+                {"indicator": other, "days": 10, "at_least": 3},
+            ]
+        }
+
+    words = quiet(level("unexcused_lessons", "lates"), level("spells", "unexcused_days"))
+
+    assert words["en"].endswith(
+        "either the number of unexcused lessons is at most 2 or the number of late arrivals is at "
+        "most 2, and either the number of spells of absence is at most 2 or the number of days "
+        "with unexcused absence is at most 2."
+    )
+
+
 def test_a_level_that_asks_more_of_the_same_adds_nothing_to_clearing() -> None:
     def rise(least: str) -> dict[str, object]:
         return {
