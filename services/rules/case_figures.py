@@ -80,25 +80,30 @@ def unanswered(
     calendar: SchoolCalendar,
 ) -> int:
     """School days since the oldest telling that waits for an answer; 0: none does."""
-    since = waiting_since(pupil, records, kinds, as_of.toordinal())
+    since = waiting_since(pupil, records, kinds, as_of, calendar)
     return calendar.distance(date.fromordinal(since), as_of) if since else 0
 
 
-def waiting_since(pupil: Pupil, records: Sequence[OnRecord], kinds: Kinds, day: int) -> int:
+def waiting_since(
+    pupil: Pupil, records: Sequence[OnRecord], kinds: Kinds, as_of: date, calendar: SchoolCalendar
+) -> int:
     """The day of the oldest telling that waits for an answer as of a day; 0: none does.
 
     Any answer answers every telling up to its day. A telling waits as long as a finding stands of
     which it told: what is over, or was taken back by a correction, needs no answer. One that does
     not say of what, or tells of what other rules make of several findings, waits as long as
-    anything is open; a reminder calls for nothing that is not called for without it.
+    anything is open; a reminder calls for nothing that is not called for without it. Nothing of
+    an earlier school year waits: all that it told of has ended with that year.
     """
+    day, begun = as_of.toordinal(), calendar.year_start(as_of)
     if not pupil.told or not oldest_open(records, day):
         return 0
+    first = begun.toordinal() if begun else 0
     answered = max((each.on for each in pupil.answers if each.on <= day), default=0)
     waiting = [
         each.on
         for each in pupil.told
-        if answered < each.on <= day and _stands(each, pupil, records, kinds, day)
+        if max(first, answered + 1) <= each.on <= day and _stands(each, pupil, records, kinds, day)
     ]
     return min(waiting, default=0)
 

@@ -350,7 +350,7 @@ class _Explained:
     def _waiting_since(self) -> date | None:
         judges = self._at.judges
         records = on_record(self._pupil, judges.ordinary, 0)
-        since = waiting_since(self._pupil, records, judges, self._at.day.toordinal())
+        since = waiting_since(self._pupil, records, judges, self._at.day, self._at.calendar)
         return date.fromordinal(since) if since else None
 
     def _deadline(self, waiting_since: date) -> Deadline | None:

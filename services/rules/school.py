@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Literal
 
 import numpy as np
@@ -25,8 +25,8 @@ from shared.calendar import SchoolCalendar
 from shared.events import PupilRecord, UnitCell
 
 _LATEST_DUE = 3
-"""Days after its own by which a lesson has come due. Counts of dates nearer to the correction
-horizon than this are left as they were: not all lessons behind them are held any more."""
+"""Days after its own by which a lesson has come due. For so many days before the correction
+horizon lessons are held whole, so that what came due since can be counted anew."""
 
 
 _Cell = tuple[Literal["class", "group"], str, date]
@@ -175,7 +175,7 @@ class School:
         as it is not `known` that what was told then is what is counted now.
         """
         horizon = at.calendar.horizon(at.day, CORRECTION_DAYS)
-        oldest = horizon + timedelta(days=_LATEST_DUE) if horizon else at.calendar.school_days[0]
+        oldest = horizon or at.calendar.school_days[0]
         whole = None if self._all_told else oldest
         self._all_anew |= whole is not None
         if whole is not None:
@@ -242,9 +242,13 @@ class School:
                 yield UnitCell("group", group, date.fromordinal(day), of, hits)
         self.registers.changed = later
 
-    def forget(self, kept_whole: int, kept: int) -> None:
-        """Drop what nothing can reach any more; ordinals. See `pupil.forget`."""
+    def forget(self, horizon: int, kept: int) -> None:
+        """Drop what nothing can reach any more; ordinals. See `pupil.forget`.
+
+        `horizon`: the oldest day that can still be corrected.
+        """
         self.settle()
+        kept_whole = max(kept, horizon - _LATEST_DUE)
         self._kept_whole = kept_whole
         self._grown_old.update(range(len(self._by_slot)))
         for pupil in self._by_slot:

@@ -233,10 +233,13 @@ class CaseSight(PupilSight):
     def _unanswered(self, at: Judged, plain: set[str], open_now: set[str]) -> date | None:
         """The oldest telling that waits for an answer, while anything is open at all."""
         reminders = {rule.id for rule in at.rulebook.active if rule.reminds}
+        year = self._calendar.year_so_far(at.day)
 
         def waits(telling: Plain) -> bool:
             """Does something stand of which it told? Of what it told may not have been said; what
             is made of other findings stands with any; and reminders count for nothing."""
+            if year and _on(telling) < year[0]:
+                return False  # all that it told of has ended with that year
             told_of = set(telling.get("rules", ()))
             asking = told_of - reminders
             if not told_of or asking - plain:

@@ -253,6 +253,19 @@ def test_what_nobody_answered_counts_school_days(
     assert unanswered(pupil, [kept(3, 9)], JUDGES, DAYS[9], CALENDAR) == 0
 
 
+@pytest.mark.parametrize(("place", "wanted"), [(SECOND_YEAR - 1, 0), (SECOND_YEAR, 4)])
+@pytest.mark.parametrize("told_of", [(), ("run",)])
+def test_nothing_of_last_school_year_waits_for_an_answer(
+    place: int, wanted: int, told_of: tuple[str, ...]
+) -> None:
+    pupil = Pupil(slot=0)
+    pupil.told = [Told(at(place), "staff", told_of)]
+
+    found = unanswered(pupil, [kept(3, rule="run")], JUDGES, DAYS[SECOND_YEAR + 4], CALENDAR)
+
+    assert found == wanted
+
+
 @pytest.mark.parametrize(
     ("told_of", "open_rules", "ended_on", "waits"),
     [

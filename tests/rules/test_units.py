@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from fractions import Fraction
 from random import Random
 from typing import Any
@@ -13,6 +13,7 @@ import pytest
 
 from services.rules.judges import Judges
 from services.rules.partition import Folded, Memory, Partition
+from services.rules.school import School
 from services.rules.units import SCHOOL, Counted, Sums, Units, figure, gather, judge
 from shared.calendar import SchoolCalendar
 from shared.config import plain, version_of
@@ -25,6 +26,7 @@ from shared.events import (
     Fact,
     PupilRecord,
     RulebookChanged,
+    Status,
     UnitCell,
     UnitsCounted,
 )
@@ -42,6 +44,7 @@ from tests.rules.random_school import (
     close_of,
 )
 from tests.rules.test_agreement import assert_same
+from tests.rules.test_figures import lesson
 from tests.streams import CALENDAR_CONTENT as STREAMS_CALENDAR
 from tests.streams import random_stream
 from tests.streams.files import UNIT_RULES
@@ -209,6 +212,37 @@ def test_what_a_partition_counts_is_what_the_oracle_counts(seed: int) -> None:
             if on >= DAYS[0]
         }
         assert {key: told for key, told in known.items() if told != (0, 0)} == wanted
+
+
+@pytest.mark.parametrize("closed", range(62, 69))
+def test_on_the_oldest_days_that_can_be_corrected_lessons_are_counted_as_if_all_were_held(
+    closed: int,
+) -> None:
+    """Some that came due since then were given before it, and those before it are let go."""
+    at = close_of(DAYS[closed], NO_JUDGES)
+    horizon = CALENDAR.horizon(at.day, 60)
+    assert horizon is not None
+    held, whole = School("alvik", CALENDAR, None), School("alvik", CALENDAR, None)
+    lessons = [
+        lesson(day, "p", 12 * place, group="7a-ma", status=status)
+        for day in DAYS[: closed + 1]
+        for place, status in enumerate((Status.UNREPORTED, Status.PRESENT))
+    ]
+    for each in lessons:
+        held.register(held.pupil("p"), each)
+        whole.register(whole.pupil("p"), each)
+    held.forget(horizon.toordinal(), DAYS[0].toordinal())
+    again = School("alvik", CALENDAR, DAYS[closed - 1])
+    again.add("p", held.record("p"))
+    mended = lesson(horizon, "p", group="7a-ma", recorded_at=datetime.combine(at.day, time(8), UTC))
+
+    for school in (again, whole):
+        school.register(school.pupil("p"), mended)
+        school.turn(CALENDAR, at.day)
+    cells = [school.count_units(at, known=True)[0] for school in (again, whole)]
+
+    assert cells[0] == cells[1]
+    assert min(cell.date for cell in cells[0]) <= horizon + timedelta(days=3)
 
 
 @pytest.mark.parametrize("seed", range(20))
