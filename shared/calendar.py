@@ -29,12 +29,14 @@ class Moment(NamedTuple):
 
 
 def _clock_time(value: object) -> object:
+    read = value
     if isinstance(value, str) and ":" in value:
         with suppress(ValueError):
-            return time.fromisoformat(value)
-    if isinstance(value, time):
-        return value
-    raise ValueError(f'met {value!r}; wanted a time such as "17:00", in quotes')
+            read = time.fromisoformat(value)
+    # With an offset it would be another local time in winter than in summer.
+    if isinstance(read, time) and read.tzinfo is None:
+        return read
+    raise ValueError(f'met {value!r}; wanted a local time such as "17:00", in quotes')
 
 
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]
@@ -114,7 +116,7 @@ class SchoolCalendar(ConfigPart):
     def _known_timezone(cls, name: str) -> str:
         try:
             ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # some names are folders
             raise ValueError(
                 f"no time zone is called {name!r}; wanted one such as Europe/Stockholm"
             ) from error

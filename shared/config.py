@@ -167,25 +167,32 @@ def _plain(
         raise ConfigError([Problem(name, node.start_mark.line + 1, "", why)])
     if isinstance(node, yaml.MappingNode):
         result: dict[Any, Any] = {}
+        met: dict[str, int] = {}
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 line = key_node.start_mark.line + 1
                 problems.append(Problem(name, line, _words(at), "wanted a word as a key"))
                 continue
-            key = _scalar(key_node)
-            here = (*at, key)
-            if key in result:
-                line = key_node.start_mark.line + 1
-                first = lines[here]
+            key = _key(key_node)
+            here, line = (*at, key), key_node.start_mark.line + 1
+            first = met.get(str(key))  # 1 and "1" are the same level
+            if first:
                 problems.append(
                     Problem(name, line, _words(at), f"{key!r} stands twice, first in line {first}")
                 )
-            lines[here] = key_node.start_mark.line + 1
+            met[str(key)] = line
+            lines[here] = line
             result[key] = _plain(value_node, here, lines, problems, name)
         return result
     if isinstance(node, yaml.SequenceNode):
         return [_plain(item, (*at, n), lines, problems, name) for n, item in enumerate(node.value)]
     return _scalar(node)
+
+
+def _key(node: yaml.ScalarNode) -> Any:
+    """A key, which is never true, false or null: YAML 1.1 takes `on`, `no` and `~` for these."""
+    is_word = node.tag in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null")
+    return node.value if is_word else _scalar(node)
 
 
 def _scalar(node: yaml.Node) -> Any:
@@ -197,7 +204,9 @@ def _scalar(node: yaml.Node) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node, deep=True)
-    except ValueError:  # a date that does not exist: the check will tell of it, with its line
+    # A date that does not exist, or a tag beside what it can't be of: the check will tell of it,
+    # with its line. What PyYAML raises depends on the tag.
+    except (ValueError, LookupError, AttributeError):
         return node.value
     finally:
         loader.dispose()

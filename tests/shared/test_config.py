@@ -52,6 +52,12 @@ RULEBOOK_MISTAKES = {
         7,
         ["share from 0 to 1", "10 per cent is written 0.1"],
     ),
+    "a level given as number and as text": (
+        ("      1:\n", '      1: {indicator: lates, days: 5, at_least: 3}\n      "1":\n'),
+        8,
+        ["'1' stands twice", "line 7"],
+    ),
+    "a tag beside what it can't be of": (("0.8", "!!bool abc"), 1, ["met 'abc'"]),
     "no YAML": (("rules:", "rules: ]"), 2, ["is no YAML"]),
     "a tag that YAML has not": (("0.8", "!factor 0.8"), 1, ["is no YAML", "!factor"]),
     "a character that no text has": (("0.8", "0.8\x07"), 1, ["is no YAML"]),
@@ -77,6 +83,24 @@ CALENDAR_MISTAKES = {
     "a term that ends before it begins": (("2025-12-19", "2025-08-01"), 4, ["ends on 2025-08-01"]),
     "a date that does not exist": (("2025-10-31", "2025-10-32"), 6, ["2025-10-32"]),
     "a time without quotes": (('"17:00"', "17:00"), 1, ["1020", '"17:00", in quotes']),
+    "a close at another offset than the school's": (
+        ('"17:00"', '"17:00+02:00"'),
+        1,
+        ["17:00+02:00", "a local time"],
+    ),
+    "a bus at another offset than the school's": (
+        (
+            "school_years:",
+            'bus_delays:\n  - {date: 2025-08-19, before: "09:30Z", why: snow}\nschool_years:',
+        ),
+        3,
+        ["09:30Z", "a local time"],
+    ),
+    "a time zone that is a folder of them": (
+        ('day_close: "17:00"', "timezone: Europe"),
+        1,
+        ["'Europe'", "wanted one such as"],
+    ),
     "an unknown time zone": (
         ('day_close: "17:00"', "timezone: Europe/Stokholm"),
         1,
@@ -165,6 +189,16 @@ def test_what_may_be_a_number_or_a_word_is_refused_once(days: str, told_as: str)
     error = told(RULEBOOK.replace("days: 20", f"days: {days}"), Rulebook, "rulebook.yaml")
 
     assert str(error) == f"rulebook.yaml:9: rules.0.levels.1.days: {told_as}"
+
+
+def test_the_change_log_is_written_as_the_delivered_file_shows_it() -> None:
+    text = (DEPLOYED / "rulebook.yaml").read_text(encoding="utf-8")
+    shown = text.replace("# changes:\n#   - {on:", "changes:\n  - {on:")
+    assert shown != text
+
+    (line,) = parse_config(shown, Rulebook, "rulebook.yaml").changes
+
+    assert (line.on.isoformat(), line.by) == ("2025-10-06", "EHT")
 
 
 def test_two_rules_of_one_name_are_told() -> None:
