@@ -23,7 +23,7 @@ from services.rules.replay import Replay
 from shared import streams
 from shared.broker import connected, text
 from shared.calendar import SchoolCalendar
-from shared.config import CALENDAR, RULEBOOK, read_config, version_of
+from shared.config import CALENDAR, RULEBOOK, plain, read_config, version_of
 from shared.events import (
     FACT,
     AttendanceBatch,
@@ -153,8 +153,8 @@ def _replay_file(events: Path, roster: Path | None, replay: Replay) -> None:
     calendar = read_config(config / CALENDAR, SchoolCalendar)
     report = Report()
     in_force: list[Fact] = [
-        CalendarChanged(version=version_of(calendar), content=calendar.model_dump(mode="json")),
-        RulebookChanged(version=version_of(rulebook), content=rulebook.model_dump(mode="json")),
+        CalendarChanged(version=version_of(calendar), content=plain(calendar)),
+        RulebookChanged(version=version_of(rulebook), content=plain(rulebook)),
     ]
     facts = (*in_force, *_alone(recorded(events, calendar, roster, report)))
     for number, fact in enumerate(facts, 1):

@@ -234,6 +234,12 @@ def _place(error: ErrorDetails, lines: Mapping[Location, int]) -> Location:
     return _known(location, lines)
 
 
+def first_problem(error: ValidationError) -> tuple[tuple[int | str, ...], str]:
+    """Where within a value its first problem is, and what was met and wanted there."""
+    first = error.errors()[0]
+    return first["loc"], _what([first])
+
+
 def _what(errors: Sequence[ErrorDetails]) -> str:
     """What was met at one place, and what was wanted there."""
     first = errors[0]

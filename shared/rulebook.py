@@ -9,12 +9,12 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from shared.config import ConfigPart
+from shared.config import ConfigPart, first_problem
 from shared.indicators import INDICATORS, FigureKey, Indicator, Span
 
 DEFAULT_NEED_DAYS = 10
@@ -307,7 +307,19 @@ class LogLine(ConfigPart):
     why: str = Field(min_length=1, description="What it is for.")
 
 
-class RuleChange(ConfigPart):
+class _Change(ConfigPart):
+    """What one school has otherwise. What is left out stays as it is, so null would say nothing,
+    and would be gone from the stream."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _says_something(cls, value: object) -> object:
+        if value is None:
+            raise ValueError("met nothing; give it a value, or leave the key out")
+        return value
+
+
+class RuleChange(_Change):
     """What one school has otherwise of a rule; a level that is null is taken away."""
 
     id: RuleId
@@ -347,7 +359,7 @@ class RuleChange(ConfigPart):
         return Rule.model_validate(merged)
 
 
-class SchoolChange(ConfigPart):
+class SchoolChange(_Change):
     """What one school has otherwise; what is left out is the rulebook's."""
 
     clear_factor: Factor | None = None
@@ -355,6 +367,11 @@ class SchoolChange(ConfigPart):
     cool_down: Annotated[int, Field(ge=0, le=220)] | None = None
     handover: Handover | None = None
     rules: tuple[RuleChange, ...] = ()
+
+    @field_validator("rules")
+    @classmethod
+    def _ids_differ(cls, rules: tuple[RuleChange, ...]) -> tuple[RuleChange, ...]:
+        return _with_ids_of_their_own(rules)
 
 
 class Rulebook(ConfigPart):
@@ -380,26 +397,36 @@ class Rulebook(ConfigPart):
     @field_validator("rules")
     @classmethod
     def _ids_differ(cls, rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
-        seen: set[str] = set()
-        for rule in rules:
-            if rule.id in seen:
-                raise ValueError(f"two rules are called {rule.id!r}; each needs an id of its own")
-            seen.add(rule.id)
-        return rules
+        return _with_ids_of_their_own(rules)
 
     @model_validator(mode="after")
     def _rules_that_are_named_exist(self) -> "Rulebook":
         for rule in self.rules:
             _named_exist(rule, self)
-        for school in self.schools:
+        for school, change in self.schools.items():
+            for place, each in enumerate(change.rules):
+                self._check_change(("schools", school, "rules", place), each)
             try:
                 for rule in self.for_school(school).rules:
                     _named_exist(rule, self)
             except ValueError as error:
-                raise PydanticCustomError(
-                    "school_change", "{what}", {"what": _first(error), "at": ("schools", school)}
-                ) from None
+                raise _no_change(("schools", school), str(error)) from None
         return self
+
+    def _check_change(self, at: tuple[int | str, ...], change: RuleChange) -> None:
+        """A change must make a rule; raises `PydanticCustomError` with its place."""
+        known = {rule.id: rule for rule in self.rules}
+        before = known.get(change.id)
+        if before is None and not {"title", "levels"} <= change.model_fields_set:
+            near = get_close_matches(change.id, known, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            what = f"no rule is called {change.id!r}; {hint}"
+            raise _no_change((*at, "id"), f"{what} (a new rule needs a title and levels)")
+        try:
+            change.applied(before)
+        except ValidationError as error:
+            inside, what = first_problem(error)
+            raise _no_change((*at, *inside), what) from None
 
     @property
     def active(self) -> tuple[Rule, ...]:
@@ -428,5 +455,17 @@ def _named_exist(rule: Rule, rulebook: Rulebook) -> None:
             raise ValueError(f"{rule.id} counts findings of {name!r}, which is no plain rule")
 
 
-def _first(error: ValueError) -> str:
-    return str(error).splitlines()[0]
+_Named = TypeVar("_Named", Rule, RuleChange)
+
+
+def _with_ids_of_their_own(rules: tuple[_Named, ...]) -> tuple[_Named, ...]:
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.id in seen:
+            raise ValueError(f"two rules are called {rule.id!r}; each needs an id of its own")
+        seen.add(rule.id)
+    return rules
+
+
+def _no_change(at: tuple[int | str, ...], what: str) -> PydanticCustomError:
+    return PydanticCustomError("school_change", "{what}", {"what": what, "at": at})

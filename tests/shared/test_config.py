@@ -79,6 +79,50 @@ RULEBOOK_MISTAKES = {
     "an id with spaces": (("id: high-absence", "id: High absence"), 3, ["'High absence'"]),
 }
 
+A_SCHOOL = f"""\
+{RULEBOOK}schools:
+  skola-1:
+    clear_after: 5
+    rules:
+      - id: high-absence
+        clear_factor: 0.7
+"""
+
+SCHOOL_MISTAKES = {
+    "a rule that nobody has": (
+        ("id: high-absence\n        clear_", "id: hog-franvaro\n        clear_"),
+        15,
+        ["rules.0.id: no rule is called 'hog-franvaro'", "there are high-absence", "a title"],
+    ),
+    "a misspelt rule": (
+        ("id: high-absence\n        clear_", "id: high-absense\n        clear_"),
+        15,
+        ["did you mean high-absence?"],
+    ),
+    "a change that makes no rule": (
+        ("clear_factor: 0.7", "damps: [high-absence]"),
+        15,
+        ["skola-1.rules.0: damps belongs to a rule with units"],
+    ),
+    "no level left": (("clear_factor: 0.7", "levels: {1: null}"), 16, ["rules.0.levels: met {}"]),
+    "nothing for the school": (
+        ("clear_after: 5", "clear_after:"),
+        13,
+        ["skola-1.clear_after: met nothing", "leave the key out"],
+    ),
+    "no handover for the school": (("clear_after: 5", "handover: ~"), 13, ["met nothing"]),
+    "nothing for a rule of the school": (
+        ("clear_factor: 0.7", "clear_factor:"),
+        16,
+        ["rules.0.clear_factor: met nothing"],
+    ),
+    "two changes of one rule": (
+        ("clear_factor: 0.7", "clear_factor: 0.7\n      - {id: high-absence, enabled: false}"),
+        14,
+        ["two rules are called 'high-absence'"],
+    ),
+}
+
 CALENDAR_MISTAKES = {
     "a term that ends before it begins": (("2025-12-19", "2025-08-01"), 4, ["ends on 2025-08-01"]),
     "a date that does not exist": (("2025-10-31", "2025-10-32"), 6, ["2025-10-32"]),
@@ -143,6 +187,18 @@ def test_a_mistake_in_the_rulebook_is_told_with_its_line(mistake: str) -> None:
 
     assert error.problems[0].line == line, str(error)
     assert str(error).startswith(f"rulebook.yaml:{line}: ")
+    assert all(word in str(error) for word in words), str(error)
+
+
+@pytest.mark.parametrize("mistake", SCHOOL_MISTAKES)
+def test_a_mistake_in_what_a_school_has_otherwise_is_told_with_its_line(mistake: str) -> None:
+    (wrong, right), line, words = SCHOOL_MISTAKES[mistake]
+    assert A_SCHOOL.count(wrong) == 1
+    parse_config(A_SCHOOL, Rulebook, "rulebook.yaml")
+
+    error = told(A_SCHOOL.replace(wrong, right), Rulebook, "rulebook.yaml")
+
+    assert error.problems[0].line == line, str(error)
     assert all(word in str(error) for word in words), str(error)
 
 
