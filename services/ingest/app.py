@@ -7,7 +7,7 @@ what the simulator has set and the machine's never.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -36,6 +36,14 @@ async def school_now(settings: SharedSettings, store: IngestStore) -> datetime |
     if settings.clock == "simulated":
         return await store.simulated_now()
     return datetime.now(UTC)
+
+
+def newest_recorded(settings: SharedSettings) -> datetime | None:
+    """Up to when a registration may have been recorded by now: clocks differ, by a day at most.
+
+    None with a simulated clock: what is to come there is for the simulator to say.
+    """
+    return None if settings.clock == "simulated" else datetime.now(UTC) + timedelta(days=1)
 
 
 async def turn_clock(store: IngestStore, now: datetime) -> None:

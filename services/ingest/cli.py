@@ -14,7 +14,7 @@ from uuid import uuid4
 import click
 from rich.console import Console
 
-from services.ingest.app import create_app, school_now, turn_clock
+from services.ingest.app import create_app, newest_recorded, school_now, turn_clock
 from services.ingest.config_files import read_calendar, read_rulebook, send_config
 from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import (
@@ -57,7 +57,9 @@ def run() -> None:
 
 
 @click.command("import")
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument(
+    "files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
 @click.option("--profile", default="canonical", type=click.Choice(sorted(PROFILES)))
 @click.option("--history", is_flag=True, help="Past days, with their closes; tells nobody.")
 @click.option("--dry-run", is_flag=True, help="Read and report; write nothing.")
@@ -68,7 +70,7 @@ def import_(
 ) -> None:
     """Import registrations from CSV FILES; exits 1 when a row was refused."""
     report = Report()
-    rows = Rows(list(files), PROFILES[profile], report)
+    rows = Rows(list(files), PROFILES[profile], report, newest_recorded(Settings()))
     outcomes: Counter[str] | None = None
     try:
         with progress_bar("rows read") as progress:
@@ -82,7 +84,8 @@ def import_(
     except (HeaderError, ImportRefusedError) as error:
         if report.read:
             _show(report, outcomes, dry_run=dry_run, form=form)
-        raise click.ClickException(str(error)) from None
+        sent = "; what was sent before may be sent again" if report.sent else ""
+        raise click.ClickException(f"{error}{sent}") from None
     _show(report, outcomes, dry_run=dry_run, form=form)
     sys.exit(1 if report.refused else 0)
 

@@ -38,7 +38,7 @@ Progress = Callable[[int], None]
 
 
 class ImportRefusedError(RuntimeError):
-    """The import can't be done as asked; nothing of it was sent unless the message says so."""
+    """The import can't be done as asked; the report says what of it was sent before."""
 
 
 @dataclass
@@ -62,7 +62,11 @@ class Rows:
     Iterated, it begins anew and counts nothing; `counted` is the pass whose rows are sent.
     """
 
-    def __init__(self, files: list[Path], profile: Profile, report: Report) -> None:
+    def __init__(
+        self, files: list[Path], profile: Profile, report: Report, newest: datetime | None = None
+    ) -> None:
+        """`newest`: rows that were recorded later are refused."""
+        self._newest = newest
         self._files = files
         self._profile = profile
         self._report = report
@@ -81,12 +85,13 @@ class Rows:
         refused_before = report.refused
         for file in self._files:
             with open_rows(file) as lines:
-                for row in read_rows(lines, self._profile):
+                for row in read_rows(lines, self._profile, self._newest):
                     report.read += 1
                     if isinstance(row, Accepted):
                         yield row.registration
                     else:
                         report.refused += 1
+                        refused = row
                         if keep:
                             self._keep(file, row)
                     if report.read % REFUSED_WINDOW == 0:
@@ -94,8 +99,8 @@ class Rows:
                         if recent > REFUSED_SHARE * REFUSED_WINDOW:
                             raise ImportRefusedError(
                                 f"{recent} of {REFUSED_WINDOW} rows up to line {row.line} of "
-                                f"{file} were refused: the file or the profile is wrong; what came "
-                                "before was sent, and may be sent again"
+                                f"{file} were refused, such as line {refused.line}: "
+                                f"{refused.reason}; the file or the profile is wrong"
                             )
 
     def _keep(self, file: Path, row: Refused) -> None:

@@ -118,16 +118,30 @@ class Refused:
 Row = Accepted | Refused
 
 
-def read_rows(lines: Iterable[str], profile: Profile = CANONICAL) -> Iterator[Row]:
+def read_rows(
+    lines: Iterable[str], profile: Profile = CANONICAL, newest: datetime | None = None
+) -> Iterator[Row]:
     """Each row below the header, in order and as it is asked for; blank lines are skipped.
 
-    `lines` keep their line ends, as those of `open_rows` do. Raises `HeaderError` at the first.
+    `newest`: what was recorded later is refused. It would close days that have not been yet, and
+    win over every correction until then. `lines` keep their line ends, as those of `open_rows`
+    do. Raises `HeaderError` at the first.
     """
+    latest = None if newest is None else round(newest.timestamp() * _SECOND)
     columns = profile.columns + profile.optional
     cells_of = itemgetter(*map(columns.index, AttendanceEvent.model_fields))
     for row in csv_rows(lines, profile.columns, profile.optional, profile.delimiter):
         event = None if row.fault else _at_first_sight(cells_of(row.cells), profile.statuses)
-        yield _at_second_sight(row, profile) if event is None else Accepted(row.line, event)
+        read = _at_second_sight(row, profile) if event is None else Accepted(row.line, event)
+        if (
+            latest is not None
+            and isinstance(read, Accepted)
+            and read.registration.known_at > latest
+        ):
+            met = read.registration.recorded_at
+            reason = f"recorded_at: met {met!r}, which is still to come; wanted when it was"
+            read = Refused(row.line, row.raw, reason, row.header)
+        yield read
 
 
 def _at_first_sight(cells: Sequence[str], statuses: Mapping[str, Status]) -> RowEvent | None:
@@ -156,6 +170,8 @@ def _at_first_sight(cells: Sequence[str], statuses: Mapping[str, Status]) -> Row
         return None
 
 
+_SECOND = 1_000_000
+"""In microseconds."""
 _MINUTES = {str(minutes): minutes for minutes in range(1441)}
 _NAME: TypeAdapter[str] = TypeAdapter(Name)
 _EVENT = TypeAdapter(AttendanceEvent)

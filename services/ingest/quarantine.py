@@ -4,10 +4,12 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 import click
 from redis.asyncio import Redis
 
+from services.ingest.app import newest_recorded
 from services.ingest.cli import PROFILES
 from services.ingest.profile import Accepted, Profile, Refused, read_rows
 from services.ingest.publish import Publisher
@@ -56,7 +58,8 @@ def replay(profile: str) -> None:
         if kept.stream:
             await store.put_back(kept)
             return True
-        row = reread(str(item["raw"]), PROFILES[profile], str(item.get("header", "")))
+        header, newest = str(item.get("header", "")), newest_recorded(Settings())
+        row = reread(str(item["raw"]), PROFILES[profile], header, newest)
         if isinstance(row, Refused):
             return False
         publisher = Publisher(client, partitions, "replay")
@@ -71,10 +74,12 @@ def replay(profile: str) -> None:
     sys.exit(1 if sent < len(kept) else 0)
 
 
-def reread(raw: str, profile: Profile, header: str = "") -> Accepted | Refused:
+def reread(
+    raw: str, profile: Profile, header: str = "", newest: datetime | None = None
+) -> Accepted | Refused:
     """A kept row read anew, under the header of its file (left out: the profile's shortest)."""
     header = header or profile.delimiter.join(profile.columns)
-    (row,) = read_rows([f"{header}\n", f"{raw}\n"], profile)
+    (row,) = read_rows([f"{header}\n", f"{raw}\n"], profile, newest)
     return row
 
 
