@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from redis.asyncio import Redis
 from rich.console import Console
 
-from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import Report
+from services.ingest.refused_rows import refusals_told
 from services.recorded import recorded
 from services.rules.explain import ExplainError
 from services.rules.explain import explain as explained
 from services.rules.explain_text import Asked, show
+from services.rules.explanation import Explanation
 from services.rules.partition import EntryId, NothingInForceError
 from services.rules.replay import Replay
 from shared import streams
@@ -75,7 +76,8 @@ def explain(
 
     The pupil's part of the stream is folded anew as the rules service folds it; nothing is
     written, and no service need run. A date that is no school day stands for the school day
-    before it.
+    before it. Rows of EVENTS that can't be read are told on standard error and left out; the exit
+    code is then 1.
 
     --format jsonl prints one object: school, pupil, as_of, closed, known_on, complete, rulebook,
     rulebook_since, calendar, calendar_since, who, strip (days with their lessons), rules (with
@@ -93,24 +95,30 @@ def explain(
     if roster is not None and events is None:
         raise click.BadParameter("--roster goes with --events; the server has its own")
     replay = Replay(school, pupil, known_on.date() if known_on else None)
-    try:
-        if events is None:
-            asyncio.run(_replay(Settings(), replay))
+    day, report = as_of.date() if as_of else None, Report()
+    with refusals_told(report):
+        try:
+            if events is None:
+                asyncio.run(_replay(Settings(), replay))
+            else:
+                _replay_file(events, roster, replay, report)
+            found = explained(replay, day)
+        except ExplainError as error:
+            raise click.ClickException(str(error)) from None
+        except NothingInForceError:
+            raise click.ClickException(
+                "the stream's beginning is gone, and with it the calendar; nothing can be explained"
+            ) from None
+        if form == "jsonl":
+            click.echo(found.as_json)
         else:
-            _replay_file(events, roster, replay)
-        found = explained(replay, as_of.date() if as_of else None)
-    except (ExplainError, HeaderError) as error:
-        raise click.ClickException(str(error)) from None
-    except NothingInForceError:
-        raise click.ClickException(
-            "the stream's beginning is gone, and with it the calendar; nothing can be explained"
-        ) from None
-    if form == "jsonl":
-        click.echo(found.as_json)
-        return
+            _show(found, lang, Asked(day, replay.known_on))
+
+
+def _show(found: Explanation, lang: str, asked: Asked) -> None:
     console = Console(highlight=False)
     with console.capture() as page:
-        show(found, console, lang, Asked(as_of.date() if as_of else None, replay.known_on))
+        show(found, console, lang, asked)
     click.echo("\n".join(line.rstrip() for line in page.get().splitlines()))
 
 
@@ -146,12 +154,11 @@ def _may_concern(body: bytes, pupil: str) -> bool:
     return not (is_batch and pupil.isascii()) or json.dumps(pupil).encode() in body
 
 
-def _replay_file(events: Path, roster: Path | None, replay: Replay) -> None:
+def _replay_file(events: Path, roster: Path | None, replay: Replay, report: Report) -> None:
     """Fold the pupil's part of recorded events, by the rulebook and calendar of the config."""
     config = Settings().config_dir
     rulebook = read_config(config / RULEBOOK, Rulebook)
     calendar = read_config(config / CALENDAR, SchoolCalendar)
-    report = Report()
     in_force: list[Fact] = [
         CalendarChanged(version=version_of(calendar), content=plain(calendar)),
         RulebookChanged(version=version_of(rulebook), content=plain(rulebook)),
@@ -159,8 +166,6 @@ def _replay_file(events: Path, roster: Path | None, replay: Replay) -> None:
     facts = (*in_force, *_alone(recorded(events, calendar, roster, report)))
     for number, fact in enumerate(facts, 1):
         replay.fold((number, 0), fact)
-    if report.refused:
-        click.echo(f"{report.refused} of {report.read} rows were refused", err=True)
 
 
 def _alone(facts: Iterable[AttendanceEvent | Fact]) -> Iterator[Fact]:

@@ -18,7 +18,10 @@ def recorded(
 ) -> Iterator[Fact]:
     """Roster records first, then the events as they were recorded, in batches, with their closes.
 
-    Rows that can't be read are left out, and told in `report`. Raises `HeaderError`.
+    Rows that can't be read are left out, and told in `report`. Files are read without a clock, so
+    that they say the same tomorrow: a registration that is recorded far ahead isn't refused here,
+    as an import would, but comes last and closes the days before it. Raises `HeaderError` and
+    `ImportRefusedError`.
     """
     if roster is not None:
         read = read_roster(roster)

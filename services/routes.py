@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from services.ingest.csv_rows import HeaderError
 from services.ingest.imports import Report
+from services.ingest.refused_rows import refusals_told
 from services.ingest.roster import read_roster
 from services.ingest.school_time import QUARTER, quarter_of
 from services.notify.desk import Desk
@@ -39,8 +38,6 @@ from shared.rulebook import Rule, Rulebook
 _LOOKS_AHEAD = timedelta(days=14)
 
 _SENDS = {"shown": "visas bara", "digest": "i listan", "immediate": "genast"}
-
-shown = Console(stderr=True, highlight=False)
 
 _FORMAT = click.option("--format", "form", default="text", type=click.Choice(["text", "jsonl"]))
 
@@ -407,18 +404,11 @@ def rehearse(
     )
     titles = {rule.id: rule.title.sv for rule in book.rules}
     report, summary = Report(), Summary(days)
-    try:
+    with refusals_told(report):
         for each in rehearsal.over(recorded(events, days, folder, report)):
             summary.note(each)
             show(each, days, titles, form)
-    except HeaderError as error:
-        raise click.ClickException(str(error)) from None
-    if form == "jsonl":
-        click.echo(json.dumps({"type": "summary", **summary.as_json}, ensure_ascii=False))
-    else:
-        show_summary(summary.as_json)
-    for file, row in report.reasons:
-        shown.print(f"{file.name}:{row.line}: {row.reason}", style="yellow", soft_wrap=True)
-    if report.refused:
-        shown.print(f"{report.refused} of {report.read} rows were refused")
-        raise SystemExit(1)
+        if form == "jsonl":
+            click.echo(json.dumps({"type": "summary", **summary.as_json}, ensure_ascii=False))
+        else:
+            show_summary(summary.as_json)

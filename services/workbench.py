@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 from pydantic import BaseModel
-from rich.console import Console
 
 from services.checks import Remark, remarks
-from services.ingest.csv_rows import HeaderError, open_rows
+from services.ingest.csv_rows import open_rows
 from services.ingest.imports import Report
 from services.ingest.progress import progress_bar
+from services.ingest.refused_rows import refusals_told
 from services.ingest.simulated import Truth, read_truth
 from services.notify.routing import Routing
 from services.recorded import recorded
@@ -33,8 +33,6 @@ from shared.events import AttendanceEvent, DayClosed, Fact
 from shared.garbage import collecting_seldom
 from shared.rulebook import Rulebook
 from shared.settings import Settings
-
-shown = Console(stderr=True, highlight=False)
 
 FILES: dict[str, type[BaseModel]] = {
     CALENDAR: SchoolCalendar,
@@ -119,7 +117,7 @@ def backtest(
     known = None if truth is None else _truth(truth)
     report = Report()
     facts = recorded(events, days, roster, report)
-    try:
+    with refusals_told(report):
         if known is None:
             show_steps(fold(facts, book, days), form)
         else:
@@ -129,13 +127,6 @@ def backtest(
                 score(steps, known, days, days=len(closed), pupils_per_teacher=pupils_per_teacher),
                 form,
             )
-    except HeaderError as error:
-        raise click.ClickException(str(error)) from None
-    for file, row in report.reasons:
-        shown.print(f"{file.name}:{row.line}: {row.reason}", style="yellow", soft_wrap=True)
-    if report.refused:
-        shown.print(f"{report.refused} of {report.read} rows were refused")
-        raise SystemExit(1)
 
 
 def _truth(path: Path) -> list[Truth]:

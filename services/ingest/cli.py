@@ -12,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 import click
-from rich.console import Console
 
 from services.ingest.app import create_app, newest_recorded, school_now, turn_clock
 from services.ingest.config_files import read_calendar, read_rulebook, send_config
@@ -29,6 +28,7 @@ from services.ingest.imports import (
 from services.ingest.profile import CANONICAL
 from services.ingest.progress import progress_bar
 from services.ingest.publish import Publisher
+from services.ingest.refused_rows import show_refused
 from services.ingest.roster import Roster, read_roster
 from services.ingest.settings import Settings
 from services.ingest.store import IngestStore
@@ -39,8 +39,6 @@ from shared.telemetry import serve, set_up_logging
 
 PROFILES = {"canonical": CANONICAL}
 OUTCOMES = ("accepted", "duplicate", "superseded", "expired")
-
-shown = Console(stderr=True, highlight=False)
 
 
 @click.group()
@@ -156,10 +154,7 @@ def _show(report: Report, outcomes: Counter[str] | None, *, dry_run: bool, form:
     }
     if outcomes is not None:
         told |= {outcome: outcomes[outcome] for outcome in OUTCOMES}
-    for file, row in report.reasons:
-        shown.print(f"{file.name}:{row.line}: {row.reason}", style="yellow", soft_wrap=True)
-    if report.refused > len(report.reasons):
-        shown.print(f"… and {report.refused - len(report.reasons)} more refused rows")
+    show_refused(report)
     if form == "jsonl":
         click.echo(json.dumps(told))
         return
