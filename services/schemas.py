@@ -138,6 +138,8 @@ def schema_of(name: str) -> Schema:
     for changing, changed in _CHANGES.items():
         if changing in parts:
             _explain_alike(parts[changing]["properties"], parts[changed]["properties"])
+            for said in parts[changing]["properties"].values():
+                _never_null(said)
     schema["title"] = f"{name}.yaml"
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -155,6 +157,8 @@ def _say_more(model: Schema) -> None:
             del said["default"]
         if "description" not in said and key in _HOVER.get(title, {}):
             said["description"] = _HOVER[title][key]
+        if "patternProperties" in said:
+            said["additionalProperties"] = False
         if said.get("format") == "time":
             # "17:00", where the format wants seconds and an offset.
             del said["format"]
@@ -173,6 +177,12 @@ def _explain_alike(changing: Schema, changed: Schema) -> None:
     for key, said in changing.items():
         if "description" in changed[key]:
             said.setdefault("description", changed[key]["description"])
+
+
+def _never_null(said: Schema) -> None:
+    """A change that is left out is none; written as null it is refused."""
+    if options := [each for each in said.pop("anyOf", ()) if each != {"type": "null"}]:
+        said.update(options[0] if len(options) == 1 else {"anyOf": options})
 
 
 def _is_by_level(model: str, key: str) -> bool:

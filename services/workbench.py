@@ -19,6 +19,7 @@ from services.recorded import recorded
 from services.rules.backtest import backtest as fold
 from services.rules.report import show_steps
 from services.score import PUPILS_PER_TEACHER, Score, lines_of, score
+from services.without_effect import days_elsewhere, unknown_rules
 from shared.calendar import SchoolCalendar
 from shared.config import (
     CALENDAR,
@@ -46,15 +47,22 @@ FILES: dict[str, type[BaseModel]] = {
 def check(folder: Path | None) -> None:
     """Check the config files in FOLDER (default: the config folder); exits 1 on any problem.
 
-    The rulebook's examples are run, and levels that can never hold are found. Warnings are told
-    and leave the exit code as it is.
+    The rulebook's examples are run, and levels that can never hold are found; so are rules that
+    the routing names and nobody has, and days of the calendar without effect. Warnings are told and
+    leave the exit code as it is.
     """
     folder = folder or Settings().config_dir
     said = [Remark(problem) for problem in problems_in(folder)]
-    rulebook = folder / RULEBOOK
-    if not any(remark.problem.file == str(rulebook) for remark in said):
+    unread = {remark.problem.file for remark in said}
+    calendar, rulebook, routing = (folder / file for file in FILES)
+    if str(calendar) not in unread:
+        said += days_elsewhere(calendar, read_located(calendar, SchoolCalendar))
+    if str(rulebook) not in unread:
+        read = read_located(rulebook, Rulebook)
         with progress_bar("examples") as done:
-            said += remarks(rulebook, read_located(rulebook, Rulebook), done)
+            said += remarks(rulebook, read, done)
+        if str(routing) not in unread:
+            said += unknown_rules(routing, read_located(routing, Routing), read.value)
     for remark in said:
         click.echo(str(remark))
     unfit = {remark.problem.file for remark in said if not remark.warning}

@@ -5,6 +5,7 @@ what was wanted. PyYAML gives the nodes with their marks, pydantic the checks; t
 only joins a pydantic location to the line it came from.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -213,16 +214,25 @@ def _scalar(node: yaml.Node) -> Any:
 
 
 def _told(
-    name: str, lines: Mapping[Location, int], errors: Iterable[ErrorDetails]
+    name: str, lines: Mapping[Location, int], errors: Sequence[ErrorDetails]
 ) -> Iterator[Problem]:
     """One problem for each place: what may be of several kinds is refused as each of them."""
-    for place, group in groupby(errors, lambda error: _place(error, lines)):
+    said = [each for each in errors if not _follows(each, errors)]
+    for place, group in groupby(said, lambda error: _place(error, lines)):
         refused = list(group)
         # Where the kind was right, the value was not: that alone is what was meant.
         of_its_kind = [error for error in refused if not _wanted(error)]
         yield Problem(
             name, lines[_known(place, lines)], _words(place), _what(of_its_kind or refused)
         )
+
+
+def _follows(error: ErrorDetails, errors: Iterable[ErrorDetails]) -> bool:
+    """Is a list too short only because something in it was refused?"""
+    at = error["loc"]
+    return error["type"] == "too_short" and any(
+        len(each["loc"]) > len(at) and each["loc"][: len(at)] == at for each in errors
+    )
 
 
 def _place(error: ErrorDetails, lines: Mapping[Location, int]) -> Location:
@@ -248,6 +258,11 @@ def _what(errors: Sequence[ErrorDetails]) -> str:
     said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" or "at" in first.get("ctx", {}):
         return said
+    if first["type"] == "string_pattern_mismatch" and (good := _example(first["ctx"]["pattern"])):
+        return f"met {first['input']!r}; wanted text such as {good}"
+    if first["type"] in _TOO_SHORT:
+        wanted = f"{first['ctx']['min_length']} {_TOO_SHORT[first['type']]}"
+        return f"met {first['input']!r}; wanted at least {wanted}"
     *others, last = [each for error in errors for each in _wanted(error)] or [""]
     if last:
         said = f"wanted {', '.join(others)} or {last}" if others else f"wanted {last}"
@@ -257,6 +272,12 @@ def _what(errors: Sequence[ErrorDetails]) -> str:
     return f"met {shown}; {said[0].lower()}{said[1:]}"
 
 
+def _example(pattern: str) -> str:
+    """Text of a pattern's form, for those who read no patterns; empty: none is known."""
+    known = ("skola-1", "17:00", "thu 15:00", "eht@skola.example", "+46701740605")
+    return next((text for text in known if re.fullmatch(pattern, text)), "")
+
+
 def _wanted(error: ErrorDetails) -> list[str]:
     """The kinds of value, or the words, that were wanted; empty when its kind was right."""
     if error["type"] == "literal_error":
@@ -264,6 +285,8 @@ def _wanted(error: ErrorDetails) -> list[str]:
         return expected.replace("'", "").replace(" or ", ", ").split(", ")
     return [_KINDS[error["type"]]] if error["type"] in _KINDS else []
 
+
+_TOO_SHORT = {"too_short": "in it", "string_too_short": "character"}
 
 _KINDS = {
     "int_parsing": "a whole number",

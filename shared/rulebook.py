@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from shared.config import ConfigPart, first_problem
+from shared.events import Name
 from shared.indicators import INDICATORS, FigureKey, Indicator, Span
 
 DEFAULT_NEED_DAYS = 10
@@ -116,13 +117,13 @@ class Condition(ConfigPart):
     @property
     def known(self) -> Indicator:
         """What a leaf's indicator is."""
-        assert self.indicator is not None, "only a leaf has an indicator"  # noqa: S101
+        assert self.indicator is not None, "only a leaf has one"  # noqa: S101 - ours alone
         return INDICATORS[self.indicator]
 
     @cached_property
     def figure(self) -> FigureKey:
         """What a leaf measures."""
-        assert self.indicator is not None, "only a leaf measures a figure"  # noqa: S101
+        assert self.indicator is not None, "only a leaf measures"  # noqa: S101 - ours alone
         kind = self.kind or next(iter(self.known.kinds), "")
         level = self.level or (1 if "level" in self.known.keys else 0)
         return FigureKey(
@@ -390,7 +391,7 @@ class Rulebook(ConfigPart):
         default=(), description="The change log: when, by whom and why. Shown to coordinators."
     )
     rules: tuple[Rule, ...]
-    schools: dict[str, SchoolChange] = Field(
+    schools: dict[Name, SchoolChange] = Field(
         default_factory=dict, description="By school: what it has otherwise."
     )
 

@@ -128,7 +128,7 @@ class Routing(ConfigPart):
     """`routing.yaml`."""
 
     default_slot: Annotated[Slot, Field(min_length=1)] = "thu 15:00"
-    eht_inbox: dict[str, Annotated[Email, Field(min_length=1)]] = Field(
+    eht_inbox: dict[Name, Annotated[Email, Field(min_length=1)]] = Field(
         default_factory=dict, description="By school, or `default`: used when nobody is reachable."
     )
     it_inbox: Email = Field(
@@ -148,11 +148,11 @@ class Routing(ConfigPart):
     follow_up_days: int = Field(
         default=10, ge=1, description="School days after an answer, until what stands comes back."
     )
-    rotations: dict[str, dict[Audience, Rotation]] = Field(
+    rotations: dict[Name, dict[Audience, Rotation]] = Field(
         default_factory=dict, description="By school and audience."
     )
     silences: tuple[Silence, ...] = ()
-    protected_handlers: dict[str, Name] = Field(
+    protected_handlers: dict[Name, Name] = Field(
         default_factory=dict,
         description="By school the staff id of the one who is told of pupils with protected "
         "identity; else the rektor is.",

@@ -78,3 +78,35 @@ def test_a_mistake_in_the_file_is_told_with_its_line(text: str, problem: str) ->
         parse_config(text, Routing, "routing.yaml")
 
     assert problem in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("default_slot: thu 25:00", "default_slot: met 'thu 25:00'; wanted text such as thu 15:00"),
+        ("it_inbox: it", "it_inbox: met 'it'; wanted text such as eht@skola.example"),
+        ("quiet_hours: {to: '7'}", "quiet_hours.to: met '7'; wanted text such as 17:00"),
+        (
+            "protected_handlers: {skola/1: anna}",
+            "protected_handlers.skola/1: met 'skola/1'; wanted text such as skola-1",
+        ),
+        ("eht_inbox: {a b: a@b.se}", "eht_inbox.a b: met 'a b'; wanted text such as skola-1"),
+        (
+            "rotations: {'': {eht: {staff: [a], since: 2025-09-08}}}",
+            "rotations.: met ''; wanted at least 1 character",
+        ),
+        (
+            "rotations: {skola-1: {eht: {staff: [a b], since: 2025-09-08}}}",
+            "rotations.skola-1.eht.staff.0: met 'a b'; wanted text such as skola-1",
+        ),
+        (
+            "rotations: {skola-1: {eht: {staff: [], since: 2025-09-08}}}",
+            "rotations.skola-1.eht.staff: met []; wanted at least 1 in it",
+        ),
+    ],
+)
+def test_what_is_of_another_form_is_told_once_with_an_example(text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text, Routing, "routing.yaml")
+
+    assert str(refused.value) == f"routing.yaml:1: {told}"

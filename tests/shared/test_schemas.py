@@ -85,6 +85,9 @@ def test_levels_are_keys_and_decimals_are_numbers_or_text() -> None:
         ("{sv: Hög frånvaro, en: High absence}", "Hög frånvaro"),
         ("{2: null}", "{7: null}"),
         ("id: high-absence\n", "id: High absence\n"),
+        ("skola-1: {", "skola 1: {"),
+        ("skola-1: {", "skola-1: {cool_down: null, "),
+        ("levels: {2: null}", "needs: null"),
     ],
 )
 def test_an_editor_marks_what_the_check_refuses(right: str, wrong: str) -> None:

@@ -42,9 +42,19 @@ schools:
 
 @dataclass
 class Folder:
-    """A config folder; only its rulebook changes."""
+    """A config folder."""
 
     path: Path
+
+    def of(self, file: str, right: str, wrong: str) -> tuple[int, list[str]]:
+        """Exit code and what is said of another file with `wrong` for `right`."""
+        path = self.path / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(right) == 1
+        path.write_text(text.replace(right, wrong), encoding="utf-8")
+        done = CliRunner().invoke(narvara, ["check", str(self.path)])
+        told = [line for line in done.stdout.splitlines() if line.startswith(str(path))]
+        return done.exit_code, [line.partition(": ")[2] for line in told]
 
     def check(self, right: str = "", wrong: str = "") -> tuple[int, list[str]]:
         """Exit code and what is said of the rulebook with `wrong` for `right`, from its line on."""
@@ -169,6 +179,61 @@ def test_what_is_only_odd_is_a_warning_and_leaves_the_exit_code(
 
     assert code == 0
     assert told == [said, "good"]
+
+
+@pytest.mark.parametrize(
+    ("file", "right", "wrong", "said"),
+    [
+        (
+            "routing.yaml",
+            "rules: [first-day-back]",
+            "rules: [first-day-bak]",
+            "routes.0.rules.0: no rule is called 'first-day-bak'; did you mean first-day-back?",
+        ),
+        (
+            "routing.yaml",
+            "silences: []",
+            "silences: [{rules: [late-arrivals, snow], until: 2025-10-06, reason: snow}]",
+            "silences.0.rules.1: no rule is called 'snow'; leave it out",
+        ),
+        (
+            "calendar.yaml",
+            "first: 2025-10-27, last: 2025-10-31",
+            "first: 2026-10-27, last: 2026-10-31",
+            (
+                "school_years.0.days_off.0: lies outside its school year, "
+                "2025-08-18 to 2026-06-12; mend the dates"
+            ),
+        ),
+        (
+            "calendar.yaml",
+            "# bus_delays:",
+            "bus_delays: [{date: 2025-10-28, before: '09:30'}]",
+            "bus_delays.0.date: 2025-10-28 is no school day; mend the date",
+        ),
+    ],
+)
+def test_what_has_no_effect_is_a_warning(
+    folder: Folder, file: str, right: str, wrong: str, said: str
+) -> None:
+    assert folder.of(file, right, wrong) == (0, [f"warning: {said}", "good"])
+
+
+def test_a_rule_that_one_school_alone_has_may_be_routed(folder: Folder) -> None:
+    own = (
+        (folder.path / "rulebook.yaml")
+        .read_text("utf-8")
+        .replace(
+            "rules:\n",
+            "schools:\n  skola-1:\n    rules:\n"
+            "      - id: snow\n        title: {sv: Snö, en: Snow}\n"
+            "        levels: {1: {indicator: lates, days: 10, at_least: 4}}\nrules:\n",
+            1,
+        )
+    )
+    (folder.path / "rulebook.yaml").write_text(own, "utf-8")
+
+    assert folder.of("routing.yaml", "rules: [first-day-back]", "rules: [snow]") == (0, ["good"])
 
 
 def test_a_file_of_the_wrong_form_is_told_alone(folder: Folder) -> None:
