@@ -36,10 +36,14 @@ COMMANDS = {
 MENDABLE = (
     "shared.config:ConfigError",
     "shared.settings:NoServerError",
+    "shared.settings:SettingsRefusedError",
     "shared.broker:LayoutError",
     "shared.embedded:EmbeddedServerError",
 )
 """Errors that a person can mend."""
+
+NO_ANSWER = ("redis.exceptions:ConnectionError", "redis.exceptions:TimeoutError")
+"""What the client of a server raises that is not there, or lets nobody in."""
 
 
 def _named(target: str) -> Any:
@@ -87,9 +91,16 @@ def main() -> None:
         narvara()
     except Exception as error:
         # Looked up only now: what a server needs loads for longer than some commands run.
-        if not isinstance(error, tuple(map(_named, MENDABLE))):
+        if isinstance(error, tuple(map(_named, MENDABLE))):
+            told = str(error)
+        elif isinstance(error, tuple(map(_named, NO_ANSWER))):
+            told = (
+                f"no server answers ({error}); start one with `narvara up`, or mend "
+                "NARVARA_REDIS_URL"
+            )
+        else:
             raise
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {told}", err=True)
         sys.exit(2)
 
 

@@ -166,6 +166,9 @@ def _time(given: str | None, kept: Desk, calendar: SchoolCalendar) -> datetime:
         raise click.ClickException(
             f"met {given!r}; wanted a time such as 2025-09-11T16:00"
         ) from None
+    # What follows is gone through by the quarter-hour, which has an end where dates have.
+    if not 1900 <= at.year < 2200:
+        raise click.ClickException(f"met {given!r}; wanted a year from 1900 to 2199")
     return at if at.tzinfo else at.replace(tzinfo=calendar.zone)
 
 

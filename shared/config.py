@@ -255,21 +255,28 @@ def _what(errors: Sequence[ErrorDetails]) -> str:
     first = errors[0]
     if first["type"] == "missing":
         return "is missing and must be given"
+    if first["type"] == "value_error" or "at" in first.get("ctx", {}):
+        return wanted(errors)
+    met = first["input"]
+    shown = str(met) if isinstance(met, Decimal) else repr(met)
+    return f"met {shown}; {wanted(errors)}"
+
+
+def wanted(errors: Sequence[ErrorDetails]) -> str:
+    """What was wanted at one place, without what was met there, unless a validator of ours says."""
+    first = errors[0]
     said = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error" or "at" in first.get("ctx", {}):
         return said
     if first["type"] == "string_pattern_mismatch" and (good := _example(first["ctx"]["pattern"])):
-        return f"met {first['input']!r}; wanted text such as {good}"
+        return f"wanted text such as {good}"
     if first["type"] in _TOO_SHORT:
-        wanted = f"{first['ctx']['min_length']} {_TOO_SHORT[first['type']]}"
-        return f"met {first['input']!r}; wanted at least {wanted}"
+        return f"wanted at least {first['ctx']['min_length']} {_TOO_SHORT[first['type']]}"
     *others, last = [each for error in errors for each in _wanted(error)] or [""]
     if last:
-        said = f"wanted {', '.join(others)} or {last}" if others else f"wanted {last}"
+        return f"wanted {', '.join(others)} or {last}" if others else f"wanted {last}"
     said = said.replace("Input should be", "wanted")
-    met = first["input"]
-    shown = str(met) if isinstance(met, Decimal) else repr(met)
-    return f"met {shown}; {said[0].lower()}{said[1:]}"
+    return f"{said[0].lower()}{said[1:]}"
 
 
 def _example(pattern: str) -> str:
@@ -301,6 +308,7 @@ _KINDS = {
     "model_type": "keys with values",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
+    "float_parsing": "a number",
 }
 
 

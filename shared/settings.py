@@ -1,23 +1,56 @@
 """Settings that every service and command shares, from the environment as `NARVARA_…`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.config import wanted
+
+PREFIX = "NARVARA_"
 
 URL_FILE = "redis-url"
 """In the data folder of a running `narvara up`: where its server listens."""
+
+
+_SCHEMES = ("redis", "rediss", "unix")
 
 
 class NoServerError(RuntimeError):
     """No Redis or Valkey is named, and no `narvara up` runs on this data folder."""
 
 
-class Settings(BaseSettings):
-    """What all services need to know. Defaults work on a laptop."""
+class SettingsRefusedError(ValueError):
+    """Settings that can't be; says which, and what was wanted."""
 
-    model_config = SettingsConfigDict(env_prefix="NARVARA_", frozen=True, extra="ignore")
+
+class FromEnvironment(BaseSettings):
+    """Settings from the environment as `NARVARA_…`; raises `SettingsRefusedError`.
+
+    What is wrong is told by the setting's name: what was met may be a password.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            raise SettingsRefusedError("; ".join(map(_told, error.errors()))) from None
+
+
+def _told(error: ErrorDetails) -> str:
+    variables = [f"{PREFIX}{part}".upper() for part in error["loc"][:1]]
+    return ": ".join([*variables, wanted([error])])
+
+
+class Settings(FromEnvironment):
+    """What all services need to know. Defaults work on a laptop."""
 
     data_dir: Path = Field(
         default=Path(".data"),
@@ -61,6 +94,18 @@ class Settings(BaseSettings):
     internal_token_file: Path | None = Field(
         default=None, description="A file that holds it instead."
     )
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_a_server(cls, url: str | None) -> str | None:
+        """Nothing of it is told: it may hold a password."""
+        try:
+            named = not url or (urlsplit(url).scheme in _SCHEMES and urlsplit(url).port != 0)
+        except ValueError:  # no port, or half of an IPv6 address
+            named = False
+        if not named:
+            raise ValueError("wanted redis://HOST:PORT/DATABASE, or rediss:// or unix://PATH")
+        return url
 
     @property
     def internal_secret(self) -> str:

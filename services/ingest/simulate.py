@@ -7,7 +7,7 @@ import click
 
 from services.ingest.csv_export import write_events
 from services.ingest.progress import progress_bar
-from services.ingest.roster import write_roster
+from services.ingest.roster import ROSTER_FILES, write_roster
 from services.ingest.settings import Settings
 from services.ingest.simulated import roster as simulated_roster
 from services.ingest.simulated import simulate as simulated
@@ -43,8 +43,10 @@ def simulate(
     """
     settings = Settings()
     school_days = read_config(calendar or settings.config_dir / CALENDAR, SchoolCalendar)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.name in ROSTER_FILES:
+        raise click.BadParameter(f"met {out.name}, where the roster goes; wanted another name")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         events = simulated(
             school_days,
             schools=schools,
@@ -60,11 +62,12 @@ def simulate(
         sidecar = out.with_suffix(".truth.csv")
         with sidecar.open("w", encoding="utf-8", newline="") as file:
             write_truth(who, file)
+        staff = simulated_roster(school_days, schools=schools, pupils=pupils, seed=seed)
+        write_roster(staff, out.parent)
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} can't be written: {error.strerror}") from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
-    write_roster(
-        simulated_roster(school_days, schools=schools, pupils=pupils, seed=seed), out.parent
-    )
     click.echo(f"{count} registrations in {out}; who slides from when: {sidecar}")
 
 

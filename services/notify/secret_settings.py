@@ -5,21 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
-PREFIX = "NARVARA_"
+from shared.settings import PREFIX, FromEnvironment
 
 
-class SecretSettings(BaseSettings):
+class SecretSettings(FromEnvironment):
     """Settings of one gateway, from the environment as `NARVARA_…`.
 
     A secret `x` may stand in a file, as containers hand them over; the field `x_file` names it.
     """
-
-    # An error would else quote what was met, which may be a password.
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, frozen=True, extra="ignore", hide_input_in_errors=True
-    )
 
     @model_validator(mode="before")
     @classmethod

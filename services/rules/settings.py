@@ -1,6 +1,6 @@
 """What the rules service can be told, from the environment as `NARVARA_…`."""
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from shared.settings import Settings as SharedSettings
 
@@ -35,9 +35,14 @@ class Settings(SharedSettings):
         _parse(text, 256)
         return text
 
+    @model_validator(mode="after")
+    def _owns_what_there_is(self) -> "Settings":
+        _parse(self.rules_partitions, self.partitions)
+        return self
+
     @property
     def owned(self) -> tuple[int, ...]:
-        """The partitions to own; raises when one does not exist."""
+        """The partitions to own."""
         return _parse(self.rules_partitions, self.partitions)
 
 
@@ -51,5 +56,8 @@ def _parse(text: str, partitions: int) -> tuple[int, ...]:
             raise ValueError(f"met {text!r}; wanted all, or partitions such as 0-3 or 0,2,5")
         owned |= set(range(int(first), int(last or first) + 1))
     if beyond := [each for each in owned if each >= partitions]:
-        raise ValueError(f"there is no partition {min(beyond)}; there are 0 to {partitions - 1}")
+        raise ValueError(
+            f"NARVARA_RULES_PARTITIONS: there is no partition {min(beyond)}; "
+            f"there are 0 to {partitions - 1}"
+        )
     return tuple(sorted(owned))

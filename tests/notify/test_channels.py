@@ -14,6 +14,7 @@ from services.notify.channels.webhook.settings import WebhookSettings
 from services.notify.delivery import SENT
 from services.notify.message import Composed
 from services.notify.secret_settings import SecretSettings
+from shared.settings import SettingsRefusedError
 from tests.notify.examples import THURSDAY, at
 
 MESSAGE = Composed("0" * 32, at(THURSDAY), "Hej å ä ö\n", "<p>Hej å ä ö</p>", "Hej å ä ö")
@@ -96,7 +97,8 @@ def test_a_secret_stands_in_one_place(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("NARVARA_SMTP_PASSWORD", "hemligt")
     monkeypatch.setenv("NARVARA_SMTP_PASSWORD_FILE", str(file))
 
-    with pytest.raises(ValidationError, match="NARVARA_SMTP_PASSWORD_FILE are both set") as refused:
+    both = "NARVARA_SMTP_PASSWORD_FILE are both set"
+    with pytest.raises(SettingsRefusedError, match=both) as refused:
         SmtpSettings()
 
     assert "hemligt" not in str(refused.value)
@@ -105,7 +107,8 @@ def test_a_secret_stands_in_one_place(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_a_file_of_a_secret_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NARVARA_ELKS_PASSWORD_FILE", "/nowhere/secret")
 
-    with pytest.raises(ValidationError, match="NARVARA_ELKS_PASSWORD_FILE names /nowhere/secret"):
+    named = "NARVARA_ELKS_PASSWORD_FILE names /nowhere/secret"
+    with pytest.raises(SettingsRefusedError, match=named):
         ElksSettings()
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 from joserfc.jwk import RSAKey
-from pydantic import ValidationError
 
 from services.notify.oidc import OidcSettings
+from shared.settings import SettingsRefusedError
 from tests.notify.examples import SCHOOL, member, roster
 from tests.notify.providers import (
     CLIENT,
@@ -316,5 +316,5 @@ def test_settings_that_could_not_work_are_refused_at_the_start(
 ) -> None:
     for name, value in given.items():
         monkeypatch.setenv(f"NARVARA_{name}", value)
-    with pytest.raises(ValidationError, match=says):
+    with pytest.raises(SettingsRefusedError, match=says):
         OidcSettings()

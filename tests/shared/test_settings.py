@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from services.rules.settings import Settings as RulesSettings
-from shared.settings import Settings
+from shared.settings import Settings, SettingsRefusedError
 
 
 def test_what_the_environment_says_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,13 +20,40 @@ def test_what_the_environment_says_is_taken(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PARTITIONS", "0"), ("PARTITIONS", "257"), ("CLOCK", "sundial"), ("LEASE_SECONDS", "0.1")],
+    [
+        ("PARTITIONS", "0"),
+        ("PARTITIONS", "257"),
+        ("PARTITIONS", "hemligt"),
+        ("CLOCK", "sundial"),
+        ("LEASE_SECONDS", "0.1"),
+        ("REDIS_URL", "hemligt"),
+        ("REDIS_URL", "redis://:hemligt@server:x/0"),
+        ("REDIS_URL", "redis://:hemligt@server:70000"),
+        ("REDIS_URL", "redis://[::1"),
+    ],
 )
-def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_what_cannot_be_is_refused_by_name_without_its_value(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
     monkeypatch.setenv(f"NARVARA_{name}", value)
 
-    with pytest.raises(ValidationError, match=name.lower()):
+    with pytest.raises(SettingsRefusedError, match=f"^NARVARA_{name}: wanted ") as refused:
         Settings()
+
+    assert value not in str(refused.value)
+    assert refused.value.__suppress_context__  # what came before quotes what was met
+
+
+def test_all_that_is_wrong_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NARVARA_PARTITIONS", "x")
+    monkeypatch.setenv("NARVARA_CLOCK", "y")
+
+    with pytest.raises(SettingsRefusedError) as refused:
+        Settings()
+
+    assert str(refused.value) == (
+        "NARVARA_PARTITIONS: wanted a whole number; NARVARA_CLOCK: wanted system or simulated"
+    )
 
 
 def test_the_server_address_which_may_hold_a_password_is_never_shown() -> None:
@@ -53,10 +79,10 @@ def test_a_rules_process_owns_the_partitions_it_is_told(text: str, owned: tuple[
 
 @pytest.mark.parametrize("text", ["", "some", "1-", "-1", "1;2", "3-x"])
 def test_partitions_that_nobody_can_read_are_refused(text: str) -> None:
-    with pytest.raises(ValidationError, match="wanted all, or partitions such as"):
+    with pytest.raises(SettingsRefusedError, match="wanted all, or partitions such as"):
         RulesSettings(rules_partitions=text)
 
 
 def test_a_partition_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(ValueError, match="there is no partition 8; there are 0 to 7"):
-        _ = RulesSettings(rules_partitions="6-9").owned
+    with pytest.raises(SettingsRefusedError, match="there is no partition 8; there are 0 to 7"):
+        RulesSettings(rules_partitions="6-9")

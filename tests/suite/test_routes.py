@@ -55,6 +55,11 @@ def told(found: dict[str, Any]) -> list[tuple[str, str, str, str]]:
     ]
 
 
+@pytest.mark.parametrize("at", ["9999-12-31T23:00", "0001-01-01", "2025-02-30", "soon"])
+def test_a_time_that_cannot_be_gone_on_from_is_refused(asked: Asked, at: str) -> None:
+    assert f"met '{at}'; wanted a " in asked.refused("--level", 2, at=at)
+
+
 def test_level_1_is_shown_and_nobody_gets_a_message(asked: Asked) -> None:
     found = asked.found("--level", 1)
 

@@ -17,7 +17,7 @@ def configured_channels(folder: Path, clock: Callable[[], float]) -> Mapping[str
     """The gateways that the environment names; without any, e-mail and SMS go to `folder`.
 
     With one gateway alone the other channels do not exist: a file that nobody opens would
-    count as told. `clock` tells Unix seconds. Raises `pydantic.ValidationError`.
+    count as told. `clock` tells Unix seconds. Raises `SettingsRefusedError`.
     """
     smtp, elks, webhook = SmtpSettings(), ElksSettings(), WebhookSettings()
     channels: dict[str, Channel] = {}
