@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from functools import cached_property
+from math import prod
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -35,6 +36,10 @@ UnitKind = Literal["school", "group", "class"]
 Factor = Annotated[Decimal, Field(gt=0, le=1, decimal_places=6)]
 QuietDays = Annotated[int, Field(ge=1, le=220)]
 RuleId = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{1,63}$")]
+
+
+MOST_WAYS = 1_000
+"""Of a condition. The matcher goes through all that hold, at some 25 µs each."""
 
 
 class Condition(ConfigPart):
@@ -73,6 +78,11 @@ class Condition(ConfigPart):
             beside = set(type(self).model_fields) - {"all", "any"}
             if any(getattr(self, key) is not None for key in beside):
                 raise ValueError(f"{', '.join(sorted(beside))} belong beside an indicator")
+            if self.ways > MOST_WAYS:
+                raise ValueError(
+                    f"can hold in {self.ways} ways, of which the matcher takes {MOST_WAYS}; "
+                    "give it fewer alternatives"
+                )
             return self
         known = INDICATORS[self.indicator]
         if (self.at_least is None) == (self.at_most is None):
@@ -113,6 +123,13 @@ class Condition(ConfigPart):
             yield self
         for part in (*(self.all or ()), *(self.any or ())):
             yield from part.leaves
+
+    @cached_property
+    def ways(self) -> int:
+        """In how many ways it can hold: one of each `any`, together with those of each other."""
+        if self.all is not None:
+            return prod(part.ways for part in self.all)
+        return sum(part.ways for part in self.any or ()) or 1
 
     @property
     def known(self) -> Indicator:

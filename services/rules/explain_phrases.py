@@ -127,8 +127,10 @@ SAID = {
         nobody_answered="Svar: inget.",
         until="{} till {}",
         waiting="Väntar på svar sedan {}.",
-        deadline="Utan svar går det vidare till {} {} ({} skoldagar).",
-        deadline_past="Utan svar går det vidare till {} efter läsårets slut ({} skoldagar).",
+        deadline="Utan svar går det vidare till {} {} ({:skoldag|skoldagar}).",
+        deadline_past=(
+            "Utan svar går det vidare till {} efter läsårets slut ({:skoldag|skoldagar})."
+        ),
         audiences={
             "contact_teacher": "kontaktläraren",
             "eht": "EHT",
@@ -195,7 +197,7 @@ SAID = {
         nothing_holds="ingen nivå gäller",
         quiet="lugn dag",
         not_enough="för lite underlag",
-        need_days="{} dagar med lektioner (minst {} behövs)",
+        need_days="{:dag|dagar} med lektioner (minst {} behövs)",
         need_coverage="{} registrerat (minst {} behövs)",
         nothing_scheduled="inga lektioner",
         registered="Registrerat: {}.",
@@ -235,8 +237,10 @@ SAID = {
         nobody_answered="Answer: none.",
         until="{} until {}",
         waiting="Waiting for an answer since {}.",
-        deadline="Without an answer it goes on to {} {} ({} school days).",
-        deadline_past="Without an answer it goes on to {} after the school year ({} school days).",
+        deadline="Without an answer it goes on to {} {} ({:school day|school days}).",
+        deadline_past=(
+            "Without an answer it goes on to {} after the school year ({:school day|school days})."
+        ),
         audiences={
             "contact_teacher": "the contact teacher",
             "eht": "the pupil-health team",
@@ -303,7 +307,7 @@ SAID = {
         nothing_holds="no level holds",
         quiet="quiet day",
         not_enough="not enough data",
-        need_days="{} days with lessons (at least {} needed)",
+        need_days="{:day|days} with lessons (at least {} needed)",
         need_coverage="{} registered (at least {} needed)",
         nothing_scheduled="no lessons",
         registered="Registered: {}.",

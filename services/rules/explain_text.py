@@ -26,7 +26,7 @@ from services.rules.explanation import (
     RuleSeen,
     Threshold,
 )
-from services.rules.phrases import LANGUAGES
+from services.rules.phrases import LANGUAGES, counted
 from shared.events import Figure, Status
 from shared.indicators import Span
 from shared.rulebook import Audience
@@ -120,12 +120,12 @@ class _Page:
             return
         text = said.waiting.format(said.day(who.waiting_since))
         if (coming := who.deadline) is not None:
-            whom = self._audience(coming.audience)
+            whom, days = self._audience(coming.audience), counted(coming.after_days)
             if coming.on is None:
-                text += " " + said.deadline_past.format(whom, coming.after_days)
+                text += " " + said.deadline_past.format(whom, days)
             else:
                 on = said.day(coming.on)
-                text += " " + said.deadline.format(whom, on, coming.after_days)
+                text += " " + said.deadline.format(whom, on, days)
         self._line(text)
 
     def _audience(self, audience: Sequence[Audience]) -> str:
@@ -250,7 +250,7 @@ class _Page:
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 1), expand=True)
-        table.add_column(width=11, no_wrap=True)
+        table.add_column(width=12, no_wrap=True)
         table.add_column(ratio=1)
         table.add_column(width=11, justify="right", no_wrap=True)
         table.add_column(width=11, justify="right", no_wrap=True)
@@ -323,7 +323,7 @@ class _Page:
 
     def _need(self, need: Need) -> str:
         said, language = self._said, self._language
-        days = said.need_days.format(need.counting_days or 0, need.least_days)
+        days = said.need_days.format(counted(need.counting_days or 0), need.least_days)
         if need.coverage is None:
             known = said.nothing_scheduled
         else:

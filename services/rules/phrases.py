@@ -45,7 +45,7 @@ class Phrases:
     """When it doesn't hold; left out: `name`, is, `bound`."""
 
 
-class _Worded:
+class Worded:
     """A number in a wording: `{n}` or, with the words that go with one and with more, `{n:a|b}`."""
 
     def __init__(self, text: str, none: str, number: Decimal) -> None:
@@ -58,6 +58,11 @@ class _Worded:
             return self._text
         one, _, more = forms.partition("|")
         return f"{self._text if self._number else self._none} {one if self._number == 1 else more}"
+
+
+def counted(number: float) -> Worded:
+    """A whole number of something that has words of its own for one and for more."""
+    return Worded(str(number), str(number), Decimal(number))
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class Language:
     """Ratios with a word of their own, with what leads on to the adjective: `dubbelt så`."""
     times_so: str
     """Any other ratio, likewise."""
+    once_so: str
+    """One as a bound: less than as much is no way to say it."""
     bare: Mapping[Decimal, str]
     """Ratios with a word of their own, by themselves."""
     times_bare: str
@@ -134,10 +141,10 @@ class Language:
     def percent(self, share: Decimal, beside: Decimal | None = None) -> str:
         return self.percent_sign.format(self._hundredths(share, beside))
 
-    def value(self, amount: Amount, value: Decimal, limit: Decimal | None) -> _Worded:
+    def value(self, amount: Amount, value: Decimal, limit: Decimal | None) -> Worded:
         """What was measured. Rounding never makes it meet a limit that it doesn't meet."""
         text = self._measured(amount, value, limit)
-        return _Worded(text, self.no, value)
+        return Worded(text, self.no, value)
 
     def limit(self, amount: Amount, limit: Decimal, *, least: bool) -> str:
         """A threshold; of counts the first whole number that meets it."""
@@ -169,7 +176,7 @@ class Language:
     def _edge(self, amount: Amount, limit: Fraction) -> str:
         edge = Decimal(limit.numerator) / Decimal(limit.denominator)
         if amount is Amount.TIMES:
-            word = self.times.get(edge) if edge != 1 else None
+            word = self.times.get(edge) if edge != 1 else self.once_so
             return word or self.times_so.format(self._number(edge, 2))
         if amount is Amount.CHANCE:
             return self._hundredths(edge, places=2)
@@ -187,11 +194,11 @@ class Language:
         return (self._times if amount is Amount.TIMES else self._chance)(value, limit)
 
     def _times(self, value: Decimal, limit: Decimal | None) -> str:
-        if word := self.times.get(value):
+        rounded = _rounded(value, 1, limit)
+        if word := self.times.get(rounded):
             return word
-        if value == int(value):
-            return self.times_so.format(self._numeral(int(value)))
-        return self.times_so.format(self._number(value, beside=limit))
+        whole = value == int(value)
+        return self.times_so.format(self._numeral(int(value)) if whole else self._shown(rounded))
 
     def _chance(self, value: Decimal, limit: Decimal | None) -> str:
         least = Decimal("0.001")
@@ -207,12 +214,19 @@ class Language:
         return self._number(share * 100, places, None if beside is None else beside * 100)
 
     def _number(self, number: Decimal, places: int = 1, beside: Decimal | None = None) -> str:
-        """Rounded to `places`, or to more where that would make it `beside`."""
+        return self._shown(_rounded(number, places, beside))
+
+    def _shown(self, number: Decimal) -> str:
+        return f"{number.normalize():f}".replace(".", self.decimal_sign)
+
+
+def _rounded(number: Decimal, places: int, beside: Decimal | None) -> Decimal:
+    """Rounded to `places`, or to more where that would make it `beside`."""
+    rounded = round_to(number, places)
+    while beside is not None and rounded == beside != number and places < _MOST_PLACES:
+        places += 1
         rounded = round_to(number, places)
-        while beside is not None and rounded == beside != number and places < _MOST_PLACES:
-            places += 1
-            rounded = round_to(number, places)
-        return f"{rounded.normalize():f}".replace(".", self.decimal_sign)
+    return rounded
 
 
 def round_to(number: Decimal, places: int) -> Decimal:
@@ -662,6 +676,7 @@ LANGUAGES = {
         no="inga",
         times={_HALF: "hälften så", Decimal(1): "lika", Decimal(2): "dubbelt så"},
         times_so="{} gånger så",
+        once_so="en gång så",
         bare={_HALF: "hälften", Decimal(1): "lika mycket"},
         times_bare="{} gånger",
         points="{} procentenheter",
@@ -708,6 +723,7 @@ LANGUAGES = {
         no="no",
         times={_HALF: "half as", Decimal(1): "as", Decimal(2): "twice as"},
         times_so="{} times as",
+        once_so="once as",
         bare={_HALF: "half", Decimal(1): "as much"},
         times_bare="{} times",
         points="{} percentage points",

@@ -13,8 +13,8 @@ value on each side of it. The matcher judges each such case; it alone compares.
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
-from itertools import pairwise, permutations, product
-from math import ceil, floor
+from itertools import islice, pairwise, permutations, product
+from math import ceil, floor, prod
 from typing import NamedTuple
 
 from services.rules.engine import Engine
@@ -33,6 +33,9 @@ _LESSONS = 12
 
 _MANY = 1_000_000
 """More than any count of a school's."""
+
+_MOST_TRIES = 5_000
+"""Of one level: ways to hold, times regions of figures, can be more than anybody waits for."""
 
 _PARTS = 10**7
 """Shares and ratios are tried as whole numbers of 10⁻⁷: between any two thresholds lies one."""
@@ -59,10 +62,18 @@ def flaws_of(rule: Rule, rulebook: Rulebook) -> Iterator[Flaw]:
     matcher = _Matcher(rule, rulebook)
     never: list[int] = []
     for level, condition in rule.levels.items():
-        found = {matcher.level(figures) for figures in matcher.cases(condition)}
-        if found <= {None}:
+        found = matcher.found(level, condition)
+        if level in found:
+            continue
+        if matcher.tries(condition) > _MOST_TRIES:
+            what = (
+                "can hold in more ways than are tried, and in none of those tried is it the "
+                "level that holds; give the rule fewer thresholds of at_most"
+            )
+            yield Flaw(rule.id, level, what, warning=True)
+        elif found <= {None}:
             never.append(level)
-        elif level not in found:
+        else:
             higher = f"level {next(iter(found))}" if len(found) == 1 else "a higher level"
             what = (
                 f"can never be the level that holds: whenever it holds, {higher} does; "
@@ -120,19 +131,36 @@ class _Matcher:
         """The figures of a pupil who was never away, or of a school that registers all."""
         return {key: _nothing_amiss(key) for key in self._keys}
 
+    def found(self, level: int, condition: Condition) -> set[int | None]:
+        """The levels that hold in the condition's cases, up to the first in which `level` does."""
+        found: set[int | None] = set()
+        for figures in self.cases(condition):
+            found.add(self.level(figures))
+            if level in found:
+                break
+        return found
+
     def cases(self, condition: Condition) -> Iterator[dict[FigureKey, Figure]]:
-        """Figures with which the condition holds and as little else as can be."""
-        for way in _ways(condition):
-            for regions in product(*self._regions.values()):
-                bounds = {key: _Bounds(0, most) for key, most in self._most.items()}
-                bounds.update(zip(self._regions, regions, strict=True))
-                for leaf in way:
-                    bounds[leaf.figure] = _narrowed(bounds[leaf.figure], leaf)
-                if least := self._least(bounds):
-                    yield {
-                        key: None if bounds[key].none else (value, _parts(key))
-                        for key, value in least.items()
-                    }
+        """Figures with which the condition holds and as little else as can be; not all of many."""
+        tries = ((way, where) for way in _ways(condition) for where in self._wheres())
+        for way, where in islice(tries, _MOST_TRIES):
+            bounds = {key: _Bounds(0, most) for key, most in self._most.items()} | where
+            for leaf in way:
+                bounds[leaf.figure] = _narrowed(bounds[leaf.figure], leaf)
+            if least := self._least(bounds):
+                yield {
+                    key: None if bounds[key].none else (value, _parts(key))
+                    for key, value in least.items()
+                }
+
+    def tries(self, condition: Condition) -> int:
+        """How many cases there would be, by ways and regions."""
+        return condition.ways * prod(map(len, self._regions.values()))
+
+    def _wheres(self) -> Iterator[dict[FigureKey, _Bounds]]:
+        """Each choice of a region for each figure that has some."""
+        for regions in product(*self._regions.values()):
+            yield dict(zip(self._regions, regions, strict=True))
 
     def why_never(self, leaves: Iterator[Condition]) -> str:
         """Why no figures make any of a rule's levels hold, as far as one threshold says."""

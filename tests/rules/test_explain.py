@@ -222,6 +222,13 @@ def test_a_rule_without_enough_data_says_what_it_needs_and_what_there_is() -> No
     assert "9 dagar med lektioner (minst 10 behövs), 97,8 % registrerat" in words(page(found))
 
 
+def test_one_day_is_told_as_one() -> None:
+    found = seen("eeeee")
+
+    assert "1 dag med lektioner (minst 10 behövs)" in words(page(found))
+    assert "1 day with lessons (at least 10 needed)" in words(page(found, code="en"))
+
+
 def test_open_rules_come_first_then_those_that_hold() -> None:
     found = seen("ppppp*20 uuuuu*5 ppppp")
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.rules.engine import Engine
 from services.rules.reach import Flaw, flaws
-from shared.config import parse_config, read_config
+from shared.config import ConfigError, parse_config, read_config
 from shared.indicators import FigureKey
 from shared.rulebook import Condition, Rule, Rulebook
 
@@ -268,6 +268,39 @@ def test_a_level_whose_parts_exclude_one_another_is_told() -> None:
 
     assert (flaw.level, flaw.warning) == (2, True)
     assert flaw.what == "can never hold: no figures meet all of it"
+
+
+def one_of_each(groups: int) -> str:
+    """A condition of so many groups, of which each has six alternatives."""
+    return "all: [{}]".format(
+        ", ".join(
+            "{{any: [{}]}}".format(
+                ", ".join(f"{{{LATES}{days}, at_least: {least}}}" for days in range(10, 16))
+            )
+            for least in range(2, 2 + groups)
+        )
+    )
+
+
+def test_as_many_ways_as_the_matcher_takes_are_tried_and_more_are_no_condition() -> None:
+    assert said({1: one_of_each(3), 2: LATES + "20, at_least: 9"}) == []
+    with pytest.raises(ConfigError, match="can hold in 1296 ways, of which the matcher takes 1000"):
+        rulebook({1: one_of_each(4)})
+
+
+def test_a_level_with_more_cases_than_are_tried_is_told_and_not_called_impossible() -> None:
+    counts = "lates spells weekday_hits edge_hits unexcused_days unexcused_lessons quarter_days"
+    few = [
+        f"{{indicator: {name}, days: 20, at_most: {most}}}"
+        for name in counts.split()
+        for most in (2, 4, 6)
+    ]
+    hidden = ", ".join([*few, "{indicator: leave_days, days: 20, at_least: 1}"])
+
+    hides, *_ = said({1: "indicator: leave_days, days: 20, at_least: 2", 2: f"any: [{hidden}]"})
+
+    assert (hides.level, hides.warning) == (1, True)
+    assert hides.what.startswith("can hold in more ways than are tried")
 
 
 def test_a_rule_that_never_has_enough_data_never_fires() -> None:

@@ -166,6 +166,9 @@ def test_a_ratio_to_nothing_says_that_there_is_nothing_beside() -> None:
         (2, "dubbelt så hög", "twice as high"),
         (3, "tre gånger så hög", "three times as high"),
         (2.44, "2,4 gånger så hög", "2.4 times as high"),
+        (1.04, "lika hög", "as high"),
+        (1.96, "1,96 gånger så hög", "1.96 times as high"),  # the limit is 2, and this is less
+        (3.04, "3 gånger så hög", "3 times as high"),
     ],
 )
 def test_ratios_are_told_as_people_say_them(value: float, sv: str, en: str) -> None:
