@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from shared.config import ConfigPart
+from shared.config import ConfigPart, as_written
 
 _MOST_MOMENTS = 100_000
 """A school has some thousand lesson times a year; other instants must not pile up."""
@@ -36,7 +36,7 @@ def _clock_time(value: object) -> object:
     # With an offset it would be another local time in winter than in summer.
     if isinstance(read, time) and read.tzinfo is None:
         return read
-    raise ValueError(f'met {value!r}; wanted a local time such as "17:00", in quotes')
+    raise ValueError(f'met {as_written(value)}; wanted a local time such as "17:00", in quotes')
 
 
 ClockTime = Annotated[time, BeforeValidator(_clock_time)]

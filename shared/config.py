@@ -8,6 +8,7 @@ only joins a pydantic location to the line it came from.
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from difflib import get_close_matches
 from hashlib import sha256
@@ -25,6 +26,9 @@ ROUTING = "routing.yaml"
 
 _MOST_VALUES = 100_000
 """In a file, once its aliases are written out."""
+
+_MOST_SHOWN = 100
+"""Characters of a value that is told as wrong."""
 
 Location = tuple[int | str, ...]
 Model = TypeVar("Model", bound=BaseModel)
@@ -47,7 +51,7 @@ class ConfigPart(BaseModel):
                         "unknown_key",
                         "unknown key {key}; wanted one of {known}{hint}",
                         {
-                            "key": repr(key),
+                            "key": as_written(key),
                             "known": ", ".join(known),
                             "hint": f" (did you mean {near[0]}?)" if near else "",
                             "at": key,
@@ -257,9 +261,26 @@ def _what(errors: Sequence[ErrorDetails]) -> str:
         return "is missing and must be given"
     if first["type"] == "value_error" or "at" in first.get("ctx", {}):
         return wanted(errors)
-    met = first["input"]
-    shown = str(met) if isinstance(met, Decimal) else repr(met)
-    return f"met {shown}; {wanted(errors)}"
+    return f"met {as_written(first['input'])}; {wanted(errors)}"
+
+
+def as_written(value: object) -> str:
+    """What was met, about as it stands in the file; no more than fits on a line."""
+    shown = _written(value)
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}…"
+
+
+def _written(value: object) -> str:
+    match value:
+        case Mapping():
+            items = (f"{_written(key)}: {_written(each)}" for key, each in value.items())
+            return f"{{{', '.join(items)}}}"
+        case list():
+            return f"[{', '.join(map(_written, value))}]"
+        case Decimal() | date() | None:
+            return "nothing" if value is None else str(value)
+        case _:
+            return repr(value)
 
 
 def wanted(errors: Sequence[ErrorDetails]) -> str:

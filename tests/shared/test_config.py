@@ -237,6 +237,8 @@ def test_all_that_is_wrong_is_told_at_once() -> None:
         ("twenty", "met 'twenty'; wanted a whole number, term or year"),
         ("1.5", "met 1.5; wanted a whole number, term or year"),
         ("[20]", "met [20]; wanted a whole number, term or year"),
+        ("{from: 2025-08-18}", "met {'from': 2025-08-18}; wanted a whole number, term or year"),
+        ("x" * 101, f"met '{'x' * 99}…; wanted a whole number, term or year"),
         ("0", "met 0; wanted greater than or equal to 1"),
         ("500", "met 500; wanted less than or equal to 220"),
     ],

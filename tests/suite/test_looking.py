@@ -33,7 +33,8 @@ def newest(picture: Picture) -> Status:
 def test_what_is_corrected_is_shown_at_the_next_look(
     suite: Suite, school: Path, tmp_path: Path
 ) -> None:
-    _, rules = suite.start("ingest", "rules", internal_token=TOKEN)
+    # No ingest: it would close today as well, if this runs at the hour of the close.
+    (rules,) = suite.start("rules", internal_token=TOKEN)
     suite.run("roster", school.parent)
     suite.told("import", school, "--history", "--wait")
     suite.wait_until_folded()
