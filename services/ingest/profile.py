@@ -139,7 +139,8 @@ def read_rows(
             and read.registration.known_at > latest
         ):
             met = read.registration.recorded_at
-            reason = f"recorded_at: met {met!r}, which is still to come; wanted when it was"
+            wanted = f"wanted when it was recorded, {newest:%Y-%m-%d} at the latest"
+            reason = f"recorded_at: met {met!r}; {wanted}"
             read = Refused(row.line, row.raw, reason, row.header)
         yield read
 

@@ -368,3 +368,17 @@ def test_the_header_with_its_marks_around_cells_is_the_same_header() -> None:
     quoted = HEADER.replace("school", '"school"').replace("status", '"status"')
 
     assert [type(row) for row in read_rows([quoted, a_row()])] == [Accepted]
+
+
+def test_what_was_recorded_by_then_is_read_and_what_came_later_is_refused() -> None:
+    by_then = datetime.fromisoformat(GOOD["recorded_at"])
+    later = a_row(recorded_at="2025-09-01T06:17:31Z")
+
+    rows = list(read_rows(StringIO(HEADER + a_row() + later, newline=""), newest=by_then))
+
+    assert [type(row) for row in rows] == [Accepted, Refused]
+    assert isinstance(rows[1], Refused)
+    assert rows[1].reason == (
+        "recorded_at: met '2025-09-01T06:17:31Z'; "
+        "wanted when it was recorded, 2025-09-01 at the latest"
+    )

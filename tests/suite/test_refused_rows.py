@@ -122,9 +122,23 @@ def test_what_is_recorded_later_than_tomorrow_is_not_imported(
     (counts,) = json_lines(done.stdout)
 
     assert (counts["read"], counts["refused"]) == (2, 1)
-    assert f"export.csv:3: recorded_at: met '{late}', which is still to come" in done.stderr
+    assert f"export.csv:3: recorded_at: met '{late}'; wanted when it was recorded, " in done.stderr
 
 
 def _recorded(row: str, at: str) -> str:
     cells = row.rstrip("\r\n").split(",")
     return ",".join([*cells[:8], at, *cells[9:]]) + "\n"
+
+
+@pytest.mark.parametrize("command", ["backtest", "explain", "rehearse"])
+def test_what_is_recorded_long_after_the_calendar_is_refused(
+    offline: Suite, command: str, school: Path, events: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "export.csv"
+    late = _recorded(events[2], "2199-12-31T12:00:00+00:00")
+    file.write_text("".join([*events[:2], late, *events[3:200]]), "utf-8")
+
+    done = run(offline, command, file, school)
+
+    assert done.exit_code == 1
+    assert "export.csv:3: recorded_at: met '2199-12-31T12:00:00+00:00'; wanted " in done.stderr
