@@ -20,7 +20,7 @@ from services.rules.pupil import (
     school_days,
 )
 from services.rules.registers import Registers
-from services.rules.window import Outcome, Registered, Registration, lessons_on
+from services.rules.window import Outcome, Registered, Registration, counting_on
 from shared.calendar import SchoolCalendar
 from shared.events import PupilRecord, UnitCell
 
@@ -114,9 +114,9 @@ class School:
         for slot, days in in_question.items():
             pupil = self._by_slot[slot]
             order: dict[int, list[Registration]] = {day: [] for day in days}
-            for _, known in lessons_on(pupil.lessons, days):
-                if known.counts:
-                    order[known.day].append(measured(known, pupil.bus, self.days))
+            count = sum(self.book.lessons(day, slot)[1] for day in days)
+            for known in counting_on(pupil.lessons, days, count):
+                order[known.day].append(measured(known, pupil.bus, self.days))
             for day, lessons in order.items():
                 self.book.flag(Place(day, slot), lessons)
 

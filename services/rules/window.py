@@ -130,6 +130,23 @@ def lessons_on(lessons: Lessons, days: Iterable[int]) -> list[tuple[str, Registr
     return [(lesson, known) for _, _, lesson, known in found]
 
 
+def counting_on(lessons: Lessons, days: Iterable[int], count: int) -> list[Registration]:
+    """The `count` lessons of some dates that count, by day, start and id; ordinals.
+
+    They are mostly the newest that have come, and are looked for from there: a year of lessons is
+    not gone through for those of a day.
+    """
+    wanted = frozenset(days)
+    found: list[tuple[int, int, str, Registration]] = []
+    for lesson, known in reversed(lessons.items()):
+        if len(found) == count:
+            break
+        if known.day in wanted and known.counts:
+            found.append((known.day, known.starts_at, lesson, known))
+    found.sort()
+    return [known for *_, known in found]
+
+
 def microseconds_of(at: datetime | str) -> int:
     """An instant, as such or as ISO text, as whole microseconds since 1970, UTC."""
     return _microseconds(at) if isinstance(at, str) else round(at.timestamp() * 1_000_000)
