@@ -5,7 +5,8 @@ from math import ceil, floor
 
 from services.rules.explain_phrases import SAID
 from services.rules.explanation import Threshold
-from services.rules.phrases import LANGUAGES, Amount, round_to
+from services.rules.language import Amount, round_to
+from services.rules.phrases import LANGUAGES
 from shared.events import Figure
 from shared.indicators import RATIO_MOST
 

@@ -26,7 +26,8 @@ from services.rules.explanation import (
     RuleSeen,
     Threshold,
 )
-from services.rules.phrases import LANGUAGES, counted
+from services.rules.language import counted
+from services.rules.phrases import LANGUAGES
 from shared.events import Figure, Status
 from shared.indicators import Span
 from shared.rulebook import Audience

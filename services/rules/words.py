@@ -11,7 +11,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.rules.phrases import LANGUAGES, Amount, Language, Phrases
+from services.rules.language import Amount, Language, Phrases
+from services.rules.phrases import LANGUAGES
 from shared.events import Evidence, Figure
 from shared.indicators import INDICATORS, RATIO_MOST, Span
 from shared.rulebook import Condition

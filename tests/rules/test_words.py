@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from services.rules.phrases import LANGUAGES, Amount
+from services.rules.language import Amount
+from services.rules.phrases import LANGUAGES
 from services.rules.words import clears, seen
 from shared.events import Evidence
 from shared.indicators import INDICATORS
