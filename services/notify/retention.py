@@ -83,9 +83,10 @@ class Past:
     @cached_property
     def _steps(self) -> set[str]:
         """The steps of all that stands. Many megabytes: made when something is old enough."""
-        findings, corrections = self._desk.findings.values(), self._desk.corrections.values()
+        # Copied at once: another thread may be taking away what no longer has to be corrected.
+        findings = list(self._desk.findings.values())
         steps = {step for each in findings for step in (each.opened, each.shows, *each.steps)}
-        steps.update(each.shows for each in corrections)
+        steps.update(each.shows for each in list(self._desk.corrections.values()))
         return steps
 
     def _stands(self, name: str, row: Any) -> bool:
