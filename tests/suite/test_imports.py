@@ -1,6 +1,8 @@
 """What the commands promise of an import: it can be repeated, and what it refuses is kept."""
 
 import json
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -115,6 +117,25 @@ def test_the_quarantine_holds_as_many_as_were_refused_and_a_repeat_adds_none(
     assert [item["raw"] for item in items] == list(BAD.values())
     assert text.splitlines()[-1] == "4 in quarantine"
     assert "Hemlig" not in text
+
+
+def test_what_is_still_to_come_is_kept_back_unless_the_clock_is_simulated(
+    suite: Suite, tmp_path: Path
+) -> None:
+    in_two_days = datetime.fromtimestamp(time.time() + 2 * 86_400, UTC)
+    row = GOOD.format(8).rpartition(",")[0] + f",{in_two_days.isoformat(timespec='seconds')}"
+    file = tmp_path / "export.csv"
+    file.write_text(f"{HEADER}\n{row}\n", encoding="utf-8")
+
+    refused = suite.run("import", file)
+    (item,) = kept(suite)
+    again = suite.run("quarantine", "replay")
+
+    assert refused.returncode == 1
+    assert "recorded_at: met " in item["reason"]
+    assert (again.returncode, again.stdout) == (1, "0 sent, 1 still in quarantine\n")
+    simulated = suite.run("quarantine", "replay", clock="simulated")
+    assert (simulated.returncode, simulated.stdout) == (0, "1 sent, 0 still in quarantine\n")
 
 
 def test_an_import_without_a_refused_row_exits_zero(suite: Suite, tmp_path: Path) -> None:
