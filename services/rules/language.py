@@ -214,9 +214,9 @@ class Language:
 
 
 def _rounded(number: Decimal, places: int, beside: Decimal | None) -> Decimal:
-    """Rounded to `places`, or to more where that would make it `beside`."""
+    """Rounded to `places`, or to more where that would make it `beside`, or nothing at all."""
     rounded = round_to(number, places)
-    while beside is not None and rounded == beside != number and places < _MOST_PLACES:
+    while rounded in (beside, 0) and rounded != number and places < _MOST_PLACES:
         places += 1
         rounded = round_to(number, places)
     return rounded

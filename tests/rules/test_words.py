@@ -170,6 +170,7 @@ def test_a_ratio_to_nothing_says_that_there_is_nothing_beside() -> None:
         (1.04, "lika hög", "as high"),
         (1.96, "1,96 gånger så hög", "1.96 times as high"),  # the limit is 2, and this is less
         (3.04, "3 gånger så hög", "3 times as high"),
+        (0.04, "0,04 gånger så hög", "0.04 times as high"),  # and not none
     ],
 )
 def test_ratios_are_told_as_people_say_them(value: float, sv: str, en: str) -> None:
