@@ -24,8 +24,8 @@ from shared.rulebook import Audience
 PUPILS_FILE = "pupils.csv"
 STAFF_FILE = "staff.csv"
 ABSENCES_FILE = "absences.csv"
-ROSTER_FILES = (PUPILS_FILE, STAFF_FILE, ABSENCES_FILE)
 """Need not be there: nobody is away."""
+ROSTER_FILES = (PUPILS_FILE, STAFF_FILE, ABSENCES_FILE)
 
 NEEDED_ROLES: tuple[Audience, ...] = ("eht", "rektor")
 """Whom every school must have: to them goes what reaches nobody else."""

@@ -65,7 +65,8 @@ def simulate(
         staff = simulated_roster(school_days, schools=schools, pupils=pupils, seed=seed)
         write_roster(staff, out.parent)
     except OSError as error:
-        raise click.ClickException(f"{error.filename} can't be written: {error.strerror}") from None
+        where = error.filename or out  # a full disk names no file
+        raise click.ClickException(f"{where} can't be written: {error.strerror}") from None
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{count} registrations in {out}; who slides from when: {sidecar}")

@@ -1,6 +1,6 @@
 """What the rules service can be told, from the environment as `NARVARA_…`."""
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from shared.settings import Settings as SharedSettings
 
@@ -29,12 +29,6 @@ class Settings(SharedSettings):
         default=1, gt=0, description="Seconds of silence after which changed pupils are written."
     )
 
-    @field_validator("rules_partitions")
-    @classmethod
-    def _readable(cls, text: str) -> str:
-        _parse(text, 256)
-        return text
-
     @model_validator(mode="after")
     def _owns_what_there_is(self) -> "Settings":
         _parse(self.rules_partitions, self.partitions)
@@ -53,7 +47,10 @@ def _parse(text: str, partitions: int) -> tuple[int, ...]:
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdigit() or (dash and not last.isdigit()):
-            raise ValueError(f"met {text!r}; wanted all, or partitions such as 0-3 or 0,2,5")
+            raise ValueError(
+                f"NARVARA_RULES_PARTITIONS: met {text!r}; wanted all, or partitions such as 0-3 or "
+                "0,2,5"
+            )
         owned |= set(range(int(first), int(last or first) + 1))
     if beyond := [each for each in owned if each >= partitions]:
         raise ValueError(
