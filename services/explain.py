@@ -20,13 +20,13 @@ from services.rules.explain import explain as explained
 from services.rules.explain_text import Asked, show
 from services.rules.explanation import Explanation
 from services.rules.partition import EntryId, NothingInForceError
+from services.rules.reading import by_contract
 from services.rules.replay import Replay
 from shared import streams
 from shared.broker import connected, text
 from shared.calendar import SchoolCalendar
 from shared.config import CALENDAR, RULEBOOK, plain, read_config, version_of
 from shared.events import (
-    FACT,
     AttendanceBatch,
     AttendanceEvent,
     CalendarChanged,
@@ -131,7 +131,7 @@ async def _replay(settings: Settings, replay: Replay) -> None:
                 break
             if _may_concern(body, replay.name):
                 try:
-                    fact = FACT.validate_json(body)
+                    fact = by_contract(body)
                 except ValidationError:  # the owner has put it into the quarantine
                     continue
                 replay.fold(entry, fact)

@@ -11,8 +11,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
+from pydantic_core import to_json
 
-from shared.events import FACT, Fact, Status
+from shared.calendar import SchoolCalendar
+from shared.events import FACT, CalendarChanged, Fact, RulebookChanged, Status
+from shared.rulebook import Rulebook
 
 _NAME = re.compile(r"[^\s/]{1,128}")
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
@@ -55,8 +58,23 @@ def read_fact(body: bytes) -> Fact | QuickBatch:
     try:
         batch = _DECODER.decode(body)
     except msgspec.MsgspecError:
-        return FACT.validate_json(body)
-    return batch if all(map(_is_good, batch.events)) else FACT.validate_json(body)
+        return by_contract(body)
+    return batch if all(map(_is_good, batch.events)) else by_contract(body)
+
+
+def by_contract(body: bytes) -> Fact:
+    """The same, a batch too by its contract.
+
+    What a rulebook or calendar says must make one: else it would end whoever judges by it, each
+    time anew. The one before stays in force.
+    """
+    fact = FACT.validate_json(body)
+    match fact:
+        case RulebookChanged():
+            Rulebook.model_validate_json(to_json(fact.content))
+        case CalendarChanged():
+            SchoolCalendar.model_validate_json(to_json(fact.content))
+    return fact
 
 
 def _is_good(event: QuickEvent) -> bool:

@@ -96,6 +96,18 @@ def said(event: Any) -> tuple[object, ...]:
     return (*(getattr(event, name) for name in names), *instants)
 
 
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("rulebook_changed", {"rules": [{"id": "no-levels"}]}),
+        ("calendar_changed", {"school_years": []}),
+    ],
+)
+def test_a_rulebook_or_calendar_that_is_none_is_refused(kind: str, content: object) -> None:
+    with pytest.raises(ValidationError):
+        read_fact(json.dumps({"type": kind, "version": "v", "content": content}).encode())
+
+
 def test_other_facts_are_read_by_their_contract() -> None:
     assert read_fact(b'{"type": "school_live", "school": "alvik", "at": "2025-08-18T08:00:00Z"}')
     with pytest.raises(ValidationError):

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,17 @@ from redis import Redis
 
 from shared import streams
 from shared.embedded import embedded_server
-from tests.suite.processes import Service, Step, Suite, behind, checkpoint, newest, wait_until
+from shared.events import DayClosed, RulebookChanged
+from tests.suite.processes import (
+    Service,
+    Step,
+    Suite,
+    behind,
+    checkpoint,
+    json_lines,
+    newest,
+    wait_until,
+)
 
 UNHURRIED = {"checkpoint_idle_seconds": 600, "checkpoint_seconds": 600}
 """No checkpoint comes by itself: what a stop or a loss leaves behind is the test's own doing."""
@@ -96,6 +107,27 @@ def test_a_server_that_has_lost_writes_ends_the_service_non_zero(
 
     assert rules.end() == 1
     assert any(line["level"] == "critical" for line in rules.lines())
+
+
+def test_a_rulebook_that_is_none_is_kept_aside_and_the_one_before_stays_in_force(
+    suite: Suite, client: Redis, school: Path
+) -> None:
+    (rules,) = suite.start("rules")
+    suite.told("import", school, "--history", "--wait")
+    none = RulebookChanged(version="none", content={"rules": [{"id": "no-levels"}]})
+    monday = DayClosed(school="skola-1", date=date(2025, 10, 13), history=True)
+
+    for partition in suite.partitions:
+        for fact in (none, monday):
+            client.xadd(streams.attendance(partition), {streams.BODY: fact.model_dump_json()})
+    suite.wait_until_folded()
+
+    kept = json_lines(suite.call("quarantine", "list", "--format", "jsonl").stdout)
+    assert [each["reason"] for each in kept] == [
+        "rules.0.title: Field required" for _ in suite.partitions
+    ]
+    assert rules.ready
+    assert rules.metric("narvara_day_closes_total", outcome="judged") > 0
 
 
 def test_a_server_that_is_gone_ends_every_service_non_zero(tmp_path: Path) -> None:
