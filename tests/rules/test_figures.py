@@ -278,6 +278,40 @@ def test_nothing_is_kept_of_days_without_lessons() -> None:
     assert zstandard.decompress(old.sums) == b""
 
 
+@pytest.mark.parametrize("before", [0, 1, 2, 5])
+def test_there_are_no_old_days_where_none_is_older(before: int) -> None:
+    school = School("alvik", CALENDAR, None)
+    for event in days_of("u tp e"):
+        school.register(school.pupil("p"), event)
+    school.settle()
+    until = school.book.first - before
+
+    old = school.book.old_days(0, until)
+
+    assert (old.first, old.until, zstandard.decompress(old.sums)) == (until, until, b"")
+
+
+def test_how_many_lessons_a_day_has_is_known_of_every_day_and_pupil() -> None:
+    book = Daybook()
+    for what in ("u", "?", "p"):
+        note(book, 0, lesson(DAYS[20], what))
+    book.add_up(1)
+    rows, slots = len(book.sums), book.sums.shape[2]
+    first, last = book.first, book.first + rows - 1
+    note(book, slots - 1, lesson(date.fromordinal(last)))
+    book.add_up(slots)
+    assert (len(book.sums), book.sums.shape[2]) == (rows, slots), "there was room for it"
+
+    assert book.lessons(first, 0) == (3, 2)
+    assert book.lessons(last, slots - 1) == (1, 1)
+    outside = [(first - 1, slots - 1), (last + 1, slots - 1), (last, slots), (last + 1, slots)]
+    assert {book.lessons(*each) for each in outside} == {(0, 0)}
+
+
+def note(book: Daybook, slot: int, event: AttendanceEvent) -> None:
+    book.note(slot, registration_of(event, CALENDAR.moment(event.starts_at)), 1)
+
+
 @pytest.mark.parametrize(("seed", "more"), [(0, 0), (1, 40)])
 def test_who_was_away_on_a_day_is_who_the_oracle_says(seed: int, more: int) -> None:
     """Of as many pupils as are asked for, also if the book has room for fewer."""
